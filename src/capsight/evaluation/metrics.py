@@ -17,6 +17,7 @@ from capsight.evaluation.bootstrap import Patients, draw_patients
 from capsight.evaluation.findings import mean_over_findings, measure_finding
 from capsight.evaluation.predictions import check_predictions, check_thresholds
 from capsight.evaluation.retrieval import measure_embedding
+from capsight.evaluation.trust import Trust, measure_ood, measure_trust
 from capsight.files import write_json
 from capsight.progress import track
 
@@ -31,12 +32,14 @@ def measure(
     thresholds: Mapping[str, float | None] | None = None,
     resamples: int = 2000,
     seed: int = 0,
+    trust: Trust | None = None,
 ) -> dict:
     """Measure predictions, overall and per device; returns the content of metrics.json.
 
     predictions: one row per frame with patient, device, and per finding label_, logit_ and/or probability_.
     embeddings: (n, d) in the same order. thresholds: probability per finding for F1, balanced accuracy and
-    MCC (chosen on other patients); 0.5 where there is none. Raises UserError on tables that cannot be
+    MCC (chosen on other patients); 0.5 where there is none. trust: what the predictions are held against, for the
+    keys calibration, selective, conformal, ood and operating_points. Raises UserError on tables that cannot be
     measured.
     """
     thresholds = thresholds or {}
@@ -53,12 +56,20 @@ def measure(
     tables = [predictions.iloc[rows] for rows in parts]
     drawn = [draw_patients(table["patient"], resamples, seed) for table in tables]
 
-    work = list(zip(tables, drawn, strict=True))
-    measured = [_measure_frames(*part, findings, thresholds) for part in track(work, "Measuring findings")]
-    for numbers, rows, (table, patients) in zip(measured, parts, work, strict=True):
+    measured = []
+    for rows, table, patients in track(list(zip(parts, tables, drawn, strict=True)), "Measuring findings"):
+        measured.append(numbers := _measure_frames(table, patients, findings, thresholds))
         points = None if embeddings is None else embeddings[rows]
         numbers["embedding"] = measure_embedding(table, points, findings, patients)
+        if trust:
+            numbers |= measure_trust(table, patients, findings, trust)
     whole, *each = measured
+    if trust:
+        by_device = dict(tuple(predictions.groupby(devices.to_numpy())))
+        outsiders = dict(tuple(trust.outsiders.groupby("device")))
+        whole["ood"] = measure_ood({**by_device, **outsiders}, trust, resamples=resamples, seed=seed)
+        for name, numbers in zip(names, each, strict=False):
+            numbers["ood"] = {score: {"auroc": {name: of["auroc"][name]}} for score, of in whole["ood"].items()}
     return {**whole, "by_device": dict(zip(names, each or [whole], strict=True))}
 
 
