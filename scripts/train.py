@@ -15,6 +15,7 @@ from capsight.data.phantom import ensure_phantom
 from capsight.data.splits import split_frames
 from capsight.data.vocabulary import coarse
 from capsight.inference.predict import predict
+from capsight.inference.reference import Predicted, make_reference
 from capsight.learning.frame_data import FrameData
 from capsight.learning.frame_learner import FrameLearner
 from capsight.learning.run import start_run
@@ -57,13 +58,21 @@ def main(config: DictConfig) -> None:
     # loop
     train(run, trainer, learner, frames)
 
-    # test: thresholds come from the validation patients, numbers from the test patients
-    best = run.learner()
-    precision = settings["trainer"]["precision"]
-    validation, _, _ = predict(best, run.frames("val"), root, precision=precision, **loading)
-    run.choose_thresholds(validation)
-    predictions, embeddings, skipped = predict(best, run.frames("test"), root, precision=precision, **loading)
-    write_results(run.dir, run, predictions, embeddings, root=root, skipped=sorted({*learner.skipped, *skipped}))
+    # test: what is decided comes from the validation patients, numbers from the test patients
+    best, trust = run.learner(), settings["trust"]
+    predicting = {**loading, "precision": settings["trainer"]["precision"]}
+    passes = {"passes": trust["passes"], "deep": trust["deep"]}
+    reference = make_reference(run, best, root, bank=settings["bank"], **passes, **predicting)
+    predictions, embeddings, skipped = predict(best, run.frames("test"), root, **passes, **predicting)
+    write_results(
+        run.dir,
+        run,
+        Predicted(predictions, embeddings),
+        reference,
+        trust=trust,
+        root=root,
+        skipped=sorted({*learner.skipped, *skipped}),
+    )
 
 
 if __name__ == "__main__":

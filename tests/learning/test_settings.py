@@ -51,6 +51,14 @@ def test_the_defaults_are_possible(settings):
         ("model.optimiser.lr", float("nan")),
         ("trainer.max_epochs", -1),
         ("data.split", None),
+        ("bank", 1),
+        ("trust.passes", -1),
+        ("trust.passes", 2.5),
+        ("trust.deep", "yes"),
+        ("trust.targets", []),
+        ("trust.coverage", 0.9),
+        ("trust.missed", [0.1, 1]),
+        ("trust.calibration", "magic"),
     ],
 )
 def test_what_is_not_possible_is_named(settings, name, value):

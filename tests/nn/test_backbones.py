@@ -64,3 +64,14 @@ def test_a_weights_file_with_code_is_refused(tmp_path):
     torch.save({"conv1.weight": Code()}, tmp_path / "weights.pth")
     with pytest.raises(WeightsError, match="cannot load weights"):
         load_weights(Backbone("resnet18").trunk, tmp_path / "weights.pth")
+
+
+def test_a_finer_map_and_stochastic_depth_on_request():
+    images = torch.rand(1, 3, 64, 64)
+    assert Backbone("resnet18").feature_map(images).shape[-2:] == (2, 2)
+    fine = Backbone("resnet18", output_stride=8, drop_path=0.3)
+    assert fine.feature_map(images).shape[-2:] == (8, 8)
+    assert fine.drops
+    for asked in ({"output_stride": 8}, {"drop_path": 0.3}):
+        with pytest.raises(ValueError, match="cannot be had with .*; leave it out"):
+            Backbone("densenet121" if "drop_path" in asked else "vit_tiny_patch16_224", **asked)

@@ -20,6 +20,7 @@ SMALL = {
     "data.workers": "0",
     "data.batch.frames_per_class": "3",
     "trainer.max_epochs": "3",
+    "trust.passes": "5",
 }
 
 

@@ -1,22 +1,69 @@
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import torch
 
 from capsight.data.manifest import read_manifest, write_manifest
+from capsight.evaluation.uncertainty import COLUMNS
 from capsight.learning.run import read_run
+
+PASSES = {"trust.passes": 5}  # as in the small run
 
 
 def test_the_runs_own_test_frames_give_the_runs_own_numbers(command, run_dir, tmp_path):
-    status, out, err = command("evaluate.py", run=run_dir, out=tmp_path, workers=0)
+    status, out, err = command("evaluate.py", run=run_dir, out=tmp_path, workers=0, **PASSES)
     assert status == 0, err
-    for name in ("predictions.parquet", "embeddings.npy", "metrics.json", "report.html"):
+    for name in ("predictions.parquet", "embeddings.npy", "metrics.json", "trust.json", "report.html"):
         assert (tmp_path / name).is_file()
     again = pd.read_parquet(tmp_path / "predictions.parquet")
     pd.testing.assert_frame_equal(again, pd.read_parquet(run_dir / "predictions.parquet"))
-    assert json.loads((tmp_path / "metrics.json").read_text()) == json.loads((run_dir / "metrics.json").read_text())
+    for name in ("metrics.json", "trust.json"):
+        assert json.loads((tmp_path / name).read_text()) == json.loads((run_dir / name).read_text())
     assert "polyp" in out
+
+
+def test_predictions_say_how_sure_they_are(run_dir):
+    predictions = pd.read_parquet(run_dir / "predictions.parquet")
+    for column in COLUMNS:
+        assert np.isfinite(predictions[f"{column}_polyp"]).all()
+    assert (predictions["standard_deviation_polyp"] > 0).all()
+    assert np.isfinite(predictions[["knn_distance", "mahalanobis_distance", "energy"]].to_numpy()).all()
+    run = read_run(run_dir)
+    validation, training = (
+        pd.read_parquet(run_dir / part / "predictions.parquet") for part in ("validation", "training")
+    )
+    assert validation["path"].tolist() == run.frames("val")["path"].tolist()
+    assert set(training["path"]) <= set(run.frames("train")["path"])
+    metrics = json.loads((run_dir / "metrics.json").read_text())
+    for block in (metrics, metrics["by_device"]["phantom_7"]):
+        assert {"calibration", "selective", "conformal", "ood", "operating_points"} <= block.keys()
+
+
+def test_a_calibration_that_cannot_be_fitted_is_told(command, run_dir, tmp_path):
+    status, _, err = command(
+        "evaluate.py", run=run_dir, out=tmp_path, workers=0, **{"trust.calibration": "platt", **PASSES}
+    )
+    assert status == 0, err
+    assert json.loads((tmp_path / "trust.json").read_text())["calibration"]["polyp"] == {"reason": "too few frames"}
+    assert "not calibrated, because platt scaling could not be fitted" in (tmp_path / "report.html").read_text()
+
+
+def test_an_ensemble_of_runs(command, run_dir, tmp_path):
+    shutil.copytree(run_dir, tmp_path / "second")
+    status, _, err = command(
+        "evaluate.py", run=f"[{run_dir},{tmp_path / 'second'}]", out=tmp_path / "out", workers=0, **PASSES
+    )
+    assert status == 0, err
+    together, alone = (pd.read_parquet(folder / "predictions.parquet") for folder in (tmp_path / "out", run_dir))
+    np.testing.assert_allclose(together["probability_polyp"], alone["probability_polyp"], atol=1e-6)
+    assert (together["mutual_information_polyp"] == 0).all()  # the same member twice never disagrees
+    width = np.load(run_dir / "embeddings.npy").shape[1]
+    assert np.load(tmp_path / "out" / "embeddings.npy").shape[1] == 2 * width
+    status, _, err = command("evaluate.py", run=f"[{run_dir},{run_dir}]", out=tmp_path / "out", workers=0)
+    assert status == 1
+    assert "the same run twice" in err
 
 
 def test_a_manifest_that_knows_less_leaves_labels_unknown(command, run_dir, tmp_path):
@@ -90,6 +137,9 @@ def test_what_is_not_there_is_one_line(command, run_dir, tmp_path):
         ({"run": run_dir, "manifest": tmp_path / "no.csv", "root": tmp_path}, "there is no manifest"),
         ({"run": run_dir, "manifest": manifest, "root": tmp_path}, "cannot read frame"),
         ({"run": run_dir, "precision": "fp8"}, "precision='fp8'"),
+        ({"run": run_dir, "trust.passes": -1}, "trust.passes=-1"),
+        ({"run": run_dir, "trust.coverage": "[1.5]"}, "trust.coverage=[1.5]"),
+        ({"run": run_dir, "trust.calibration": "magic"}, "trust.calibration=magic"),
     ):
         status, _, err = command("evaluate.py", out=tmp_path / "out", workers=0, **settings)
         assert status == 1
@@ -103,7 +153,7 @@ def test_a_checkpoint_with_code_is_refused(command, run_dir, tmp_path):
         def __reduce__(self):
             return print, ("code ran",)
 
-    for name in ("config.yaml", "facts.json", "thresholds.json", "manifest.parquet"):
+    for name in ("config.yaml", "facts.json", "manifest.parquet"):
         (tmp_path / name).write_bytes((run_dir / name).read_bytes())
     (tmp_path / "checkpoints").mkdir()
     torch.save({"state_dict": Code()}, tmp_path / "checkpoints" / "best.ckpt")

@@ -56,7 +56,7 @@ def test_the_test_uses_the_best_checkpoint_and_the_validation_thresholds(run_dir
     best = torch.load(run.best, weights_only=True)["state_dict"]
     assert all(torch.equal(value, best[name]) for name, value in learner.state_dict().items())
     metrics = json.loads((run_dir / "metrics.json").read_text())
-    for finding, threshold in run.thresholds().items():
+    for finding, threshold in run.trust()["thresholds"].items():
         assert metrics["findings"][finding]["threshold"] == (0.5 if threshold is None else threshold)
 
 

@@ -12,16 +12,17 @@ from capsight.data.dataset import FrameDataset, collate
 from capsight.data.manifest import write_manifest
 from capsight.data.transforms import CROP_FROM, evaluation_transform, ten_crop
 from capsight.errors import UserError
+from capsight.evaluation.uncertainty import uncertainty
 from capsight.files import atomic
 from capsight.hardware import autocast, device
+from capsight.inference.passes import can_drop, head_passes, mc_dropout
 from capsight.learning.frame_learner import FrameLearner
-from capsight.learning.targets import finding_logits
 from capsight.progress import track
 
 IDENTIFIERS = ("path", "patient", "video", "frame", "device", "split", "patient_from")
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: a model that is moved in it could give no gradients any more
 def predict(
     learner: FrameLearner,
     table: pd.DataFrame,
@@ -33,37 +34,62 @@ def predict(
     precision: str = "auto",
     on_bad_frame: str = "error",
     crops: int = 1,
+    passes: int = 0,
+    deep: bool = False,
 ) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
     """Predict every frame of `table`.
 
     crops: 1, or 10 for the average over ten crops (four corners and centre, with reflections) of a larger frame.
-    Returns the predictions (identifiers, label_F, logit_F, probability_F), the embeddings (n, D) float32 in the same
-    order, and the paths that were skipped as unreadable. Raises UserError where a frame is unreadable and
-    `on_bad_frame` is "error", or where no frame is left.
+    passes: of MC dropout, for the columns of `evaluation.uncertainty`; none where 0 or where the model has nothing to
+    drop. deep: sample the trunk as well. Returns the predictions (identifiers, label_F, logit_F, probability_F, and the
+    uncertainties), the embeddings (n, D) float32 in the same order, and the paths that were skipped as unreadable.
+    Raises UserError where a frame is unreadable and `on_bad_frame` is "error", or where no frame is left.
     """
     if crops not in (1, 10):
         raise UserError(f"crops={crops} is not possible; use 1, or 10 for ten-crop averaging.")
+    if crops == 10 and deep:
+        raise UserError("ten-crop averaging does not go together with deep dropout; use crops=1 or trust.deep=false.")
     if len(table) == 0:
         raise UserError("there are no frames to predict; the manifest or the test split is empty.")
     transform = evaluation_transform(round(image_size * CROP_FROM) if crops == 10 else image_size)
     dataset = FrameDataset(table, root, learner.findings, transform, on_bad_frame=on_bad_frame)
     loader = DataLoader(dataset, batch_size=batch_size, collate_fn=collate, num_workers=workers)
     learner = learner.eval().to(device(), memory_format=torch.channels_last)
-    rows, logits, embeddings, skipped = [], [], [], []
-    for batch in track(loader, f"Predicting {len(table)} frames"):
+    passes = passes if can_drop(learner, deep) else 0
+    rows, logits, embeddings, spreads, skipped = [], [], [], [], []
+    for seed, batch in enumerate(track(loader, f"Predicting {len(table)} frames")):
         skipped += batch["skipped"]
         if len(batch["row"]) == 0:
             continue
         with autocast(precision):
             images = batch["image"].to(device())
             embedding, logit = _ten_crops(learner, images, image_size) if crops == 10 else _forward(learner, images)
+            if passes and deep:
+                spreads.append(_spread(mc_dropout(learner, images, passes=passes, deep=True, seed=seed)))
+            elif passes:
+                spreads.append(_spread(head_passes(learner, embedding, passes=passes, seed=seed)))
         rows.append(batch["row"].numpy())
         embeddings.append(embedding.float().cpu().numpy())
         logits.append(logit.float().cpu().numpy())
     if not rows:
         raise UserError(f"none of the {len(table)} frames under {root} can be read.")
-    predictions = _table(table.iloc[np.concatenate(rows)], np.concatenate(logits), learner.findings)
-    return predictions, np.concatenate(embeddings), skipped
+    columns = {"logit": np.concatenate(logits)}
+    columns["probability"] = expit(columns["logit"])
+    columns |= {name: np.concatenate([spread[name] for spread in spreads]) for name in (spreads[0] if spreads else ())}
+    return (
+        prediction_table(table.iloc[np.concatenate(rows)], columns, learner.findings),
+        np.concatenate(embeddings),
+        skipped,
+    )
+
+
+def prediction_table(rows: pd.DataFrame, columns: dict[str, np.ndarray], findings: list[str]) -> pd.DataFrame:
+    """Put identifiers, labels and `columns`, (n, F) each, into one table: label_F, then one column per name and F."""
+    predictions = {name: rows[name] for name in IDENTIFIERS if name in rows.columns}
+    for index, finding in enumerate(findings):
+        predictions[f"label_{finding}"] = rows[finding]
+        predictions |= {f"{name}_{finding}": values[:, index] for name, values in columns.items()}
+    return pd.DataFrame(predictions).reset_index(drop=True)
 
 
 def write_predictions(folder: str | Path, predictions: pd.DataFrame, embeddings: np.ndarray) -> None:
@@ -76,7 +102,7 @@ def write_predictions(folder: str | Path, predictions: pd.DataFrame, embeddings:
 
 def _forward(learner: FrameLearner, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     embedding = learner.network.embed(images)
-    return embedding, finding_logits(learner.network.classify(embedding), learner.task)
+    return embedding, learner.logits(embedding)
 
 
 def _ten_crops(learner: FrameLearner, images: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -85,10 +111,5 @@ def _ten_crops(learner: FrameLearner, images: torch.Tensor, size: int) -> tuple[
     return tuple(value.unflatten(0, crops.shape[:2]).mean(dim=1) for value in values)
 
 
-def _table(rows: pd.DataFrame, logits: np.ndarray, findings: list[str]) -> pd.DataFrame:
-    predictions = {name: rows[name] for name in IDENTIFIERS if name in rows.columns}
-    for column, finding in enumerate(findings):
-        predictions[f"label_{finding}"] = rows[finding]
-        predictions[f"logit_{finding}"] = logits[:, column]
-        predictions[f"probability_{finding}"] = expit(logits[:, column])
-    return pd.DataFrame(predictions).reset_index(drop=True)
+def _spread(probabilities: torch.Tensor) -> dict[str, np.ndarray]:
+    return uncertainty(probabilities.float().cpu().numpy())

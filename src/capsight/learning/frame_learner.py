@@ -33,6 +33,8 @@ class FrameLearner(pl.LightningModule):
         embedding_dim: int | None = None,
         normalise: bool = False,
         dropout: float = 0.2,
+        drop_path: float = 0.0,
+        output_stride: int | None = None,
         loss: dict | None = None,
         optimiser: dict | None = None,
     ):
@@ -41,10 +43,12 @@ class FrameLearner(pl.LightningModule):
         self.network = _network(
             backbone,
             classes=len(findings) + (task == "exclusive"),
-            weights={
+            trunk={
                 "pretrained": pretrained and weights is None,
                 "weights": weights,
                 "image_size": image_size,
+                "drop_path": drop_path,
+                "output_stride": output_stride,
             },
             head={"dim": embedding_dim, "normalise": normalise, "dropout": dropout},
         )
@@ -58,7 +62,11 @@ class FrameLearner(pl.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return one logit per finding (B, F)."""
-        return finding_logits(self.network(images), self.task)
+        return self.logits(self.network.embed(images))
+
+    def logits(self, embedding: Tensor) -> Tensor:
+        """Return one logit per finding (B, F) from embeddings (B, D)."""
+        return finding_logits(self.network.classify(embedding), self.task)
 
     def on_train_epoch_start(self) -> None:
         self._read = 0
@@ -118,9 +126,9 @@ class FrameLearner(pl.LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def _network(name: str, *, classes: int, weights: dict, head: dict) -> FrameClassifier:
+def _network(name: str, *, classes: int, trunk: dict, head: dict) -> FrameClassifier:
     try:
-        backbone = Backbone(name, **weights)
+        backbone = Backbone(name, **trunk)
     except ValueError as error:
         raise UserError(f"model.backbone: {error}.") from None
     except WeightsError as error:

@@ -14,7 +14,6 @@ from yaml import YAMLError
 
 from capsight.data.manifest import fingerprint, read_manifest, write_manifest
 from capsight.errors import UserError
-from capsight.evaluation.curves import pick_threshold
 from capsight.files import atomic, write_json
 from capsight.learning.checkpoints import load_checkpoint
 from capsight.learning.frame_learner import FrameLearner
@@ -30,7 +29,7 @@ PACKAGES = (
     "pandas",
 )
 # What may differ between the start of a run and its continuation, as on another machine.
-MAY_CHANGE = {"resume", "run_dir", "data.manifest", "data.root", "data.workers"} | {
+MAY_CHANGE = {"title", "resume", "run_dir", "data.manifest", "data.root", "data.workers", "bank"} | {
     f"trainer.{name}" for name in ("accelerator", "devices", "strategy")
 }
 
@@ -63,14 +62,9 @@ class Run:
         """Return versions, commit and fingerprint as they were when the run began."""
         return self._read_json("facts.json")
 
-    def thresholds(self) -> dict[str, float | None]:
-        """Return the probability per finding above which a frame counts as positive; None where none was chosen."""
-        return self._read_json("thresholds.json")
-
-    def choose_thresholds(self, predictions: pd.DataFrame) -> None:
-        """Choose each finding's threshold (best balanced accuracy) on the validation predictions, and keep it."""
-        chosen = {f: pick_threshold(predictions[f"label_{f}"], predictions[f"probability_{f}"]) for f in self.findings}
-        write_json(chosen, self.dir / "thresholds.json")
+    def trust(self) -> dict:
+        """Return what was fitted on the validation patients, `evaluation.trust.fit_trust`."""
+        return self._read_json("trust.json")
 
     def learner(self) -> FrameLearner:
         """Return the trained model with the best validation score, in evaluation mode."""
@@ -132,7 +126,7 @@ def _check_same(new: Run, old: Run) -> None:
         raise UserError(f"the manifest or its split is not the one that {old.dir} began with; change run_dir.")
     before, after = (_flat(OmegaConf.to_container(run.config, resolve=True)) for run in (old, new))
     changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
-    changed = [key for key in changed if key not in MAY_CHANGE]
+    changed = [key for key in changed if key not in MAY_CHANGE and not key.startswith("trust.")]
     if changed:
         raise UserError(f"{old.dir} began with other settings ({', '.join(changed)}); use the same, or change run_dir.")
 

@@ -2,6 +2,7 @@
 
 from capsight.data.manifest import OPTIONAL, REQUIRED
 from capsight.errors import UserError
+from capsight.evaluation.trust.calibration import METHODS
 
 # name: kind, least, most
 NUMBERS = {
@@ -15,6 +16,7 @@ NUMBERS = {
     "data.batch.classes_per_batch": (int, 1, 10_000),
     "data.batch.frames_per_class": (int, 1, 10_000),
     "model.dropout": (float, 0, 1),
+    "model.drop_path": (float, 0, 1),
     "model.loss.weight": (float, 0, float("inf")),
     "model.loss.margin": (float, 0, float("inf")),
     "model.loss.focal_gamma": (float, 0, float("inf")),
@@ -23,24 +25,50 @@ NUMBERS = {
     "model.optimiser.momentum": (float, 0, 1),
     "model.optimiser.warmup": (float, 0, 1),
     "trainer.max_epochs": (int, 0, 1_000_000),
+    "bank": (int, 2, 10**9),
 }
-MAY_BE_NULL = {"data.batch.batches_per_epoch": (int, 1, 10**9), "model.embedding_dim": (int, 1, 100_000)}
+MAY_BE_NULL = {
+    "data.batch.batches_per_epoch": (int, 1, 10**9),
+    "model.embedding_dim": (int, 1, 100_000),
+    "model.output_stride": (int, 2, 32),
+}
 
 
 def check_settings(settings: dict) -> None:
     """Raise UserError, naming the setting, where a number is none or out of its range, or findings are not a list."""
-    for name, (kind, least, most) in (NUMBERS | MAY_BE_NULL).items():
+    for name, bounds in (NUMBERS | MAY_BE_NULL).items():
         value = _look_up(settings, name)
-        if value is None and name in MAY_BE_NULL:
-            continue
-        number = isinstance(value, int | float if kind is float else int) and not isinstance(value, bool)
-        if not number or not least <= value <= most:
-            whole = "a whole number" if kind is int else "a number"
-            raise UserError(f"{name}={value} is not possible; it is {whole} from {least} to {most}.")
+        if value is not None or name not in MAY_BE_NULL:
+            _check_number(name, value, *bounds)
+    check_trust(settings["trust"])
     for name in ("data.findings", "data.split.unseen_devices"):
         _check_names(name, _look_up(settings, name), empty=name != "data.findings")
     if reserved := sorted({*settings["data"]["findings"]} & {*REQUIRED, *OPTIONAL}):
         raise UserError(f"data.findings names {', '.join(reserved)}, which is a column of the manifest, not a finding.")
+
+
+def _check_number(name: str, value, kind: type, least: float, most: float) -> None:
+    number = isinstance(value, int | float if kind is float else int) and not isinstance(value, bool)
+    if not number or not least <= value <= most:
+        whole = "a whole number" if kind is int else "a number"
+        raise UserError(f"{name}={value} is not possible; it is {whole} from {least} to {most}.")
+
+
+def check_trust(trust: dict) -> None:
+    """Raise UserError where a setting of the group `trust` is none."""
+    _check_number("trust.passes", trust["passes"], int, 0, 100_000)
+    if not isinstance(trust["deep"], bool):
+        raise UserError(f"trust.deep={trust['deep']} is not possible; it is true or false.")
+    for name in ("targets", "coverage", "missed"):
+        shares = trust[name]
+        if not (isinstance(shares, list) and shares and all(_is_share(share) for share in shares)):
+            raise UserError(f"trust.{name}={shares} is not possible; give shares between 0 and 1, as in [0.95,0.90].")
+    if trust["calibration"] not in ("none", *METHODS):
+        raise UserError(f"trust.calibration={trust['calibration']} is not known; choose none, {', '.join(METHODS)}.")
+
+
+def _is_share(value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1
 
 
 def _look_up(settings: dict, name: str):

@@ -2,5 +2,6 @@
 
 from .backbones import Backbone, WeightsError, load_weights
 from .classifier import EmbeddingHead, FrameClassifier
+from .modes import evaluating
 
-__all__ = ["Backbone", "EmbeddingHead", "FrameClassifier", "WeightsError", "load_weights"]
+__all__ = ["Backbone", "EmbeddingHead", "FrameClassifier", "WeightsError", "evaluating", "load_weights"]

@@ -18,7 +18,9 @@ class Backbone(nn.Module):
     grid (vision transformers) are pooled over the tokens of the image.
 
     Input (B, 3, H, W) float in [0, 1]; `forward` gives (B, D). `image_size` (pixels) is needed by networks of a fixed
-    size only. Raises ValueError for an unknown name, WeightsError where weights cannot be loaded.
+    size only. `drop_path` is the rate of stochastic depth (Huang et al. 2016) of the deepest block; `output_stride`, 8
+    or 16, gives a finer map than the 32 pixels per position that most networks have. Raises ValueError for an unknown
+    name or a network that does not know one of these, WeightsError where weights cannot be loaded.
     """
 
     def __init__(
@@ -28,12 +30,16 @@ class Backbone(nn.Module):
         pretrained: bool = False,
         weights: str | Path | None = None,
         image_size: int | None = None,
+        drop_path: float = 0.0,
+        output_stride: int | None = None,
     ):
         super().__init__()
         if not timm.is_model(name):
             close = timm.list_models(f"*{name[:6]}*")[:5] or timm.list_models("resnet*")[:5]
             raise ValueError(f"timm knows no backbone {name!r}; some that it knows: {', '.join(close)}")
-        self.trunk = _create(name, pretrained, image_size)
+        asked = {"drop_path_rate": drop_path or None, "output_stride": output_stride}
+        self.trunk = _create(name, pretrained, image_size, {key: value for key, value in asked.items() if value})
+        self.drops = drop_path > 0
         if weights is not None:
             load_weights(self.trunk, weights)
         self.width = self.trunk.num_features
@@ -76,12 +82,15 @@ def load_weights(trunk: nn.Module, file: str | Path) -> None:
     trunk.load_state_dict({name: state[name] for name in wanted if name in state}, strict=False)
 
 
-def _create(name: str, pretrained: bool, image_size: int | None) -> nn.Module:
+def _create(name: str, pretrained: bool, image_size: int | None, asked: dict) -> nn.Module:
     fixed = image_size is not None and timm.models.get_pretrained_cfg(name).fixed_input_size
-    size = {"img_size": image_size} if fixed else {}
+    settings = {"img_size": image_size} if fixed else {}
     try:
-        return timm.create_model(name, pretrained=pretrained, num_classes=0, **size)
+        return timm.create_model(name, pretrained=pretrained, num_classes=0, **settings, **asked)
     except Exception as error:
+        if asked and not pretrained:
+            told = ", ".join(f"{key}={value}" for key, value in asked.items())
+            raise ValueError(f"{name} cannot be had with {told}; leave it out") from error
         if not pretrained:
             raise
         raise WeightsError(f"the pretrained weights of {name} cannot be loaded: {_first_line(error)}") from error

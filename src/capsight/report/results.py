@@ -1,4 +1,4 @@
-"""What every test leaves: predictions.parquet, embeddings.npy, metrics.json, report.html, and a table to look at."""
+"""What every test leaves: predictions, embeddings, trust.json, metrics.json, report.html, and a table to look at."""
 
 from pathlib import Path
 
@@ -7,40 +7,50 @@ import pandas as pd
 from rich.console import Console
 
 from capsight.evaluation.metrics import measure, write_metrics
+from capsight.evaluation.trust import Trust, calibrate, fit_trust, uncalibrated
+from capsight.evaluation.trust.likeness import fit_likeness
 from capsight.files import write_json
 from capsight.inference.predict import write_predictions
+from capsight.inference.reference import Predicted, Reference, add_likeness
 from capsight.learning.run import Run
 from capsight.learning.training import read_history
 from capsight.report.report import write_report
 from capsight.report.tables import print_metrics
+from capsight.report.words import listed
 
 
 def write_results(
-    out: str | Path,
-    run: Run,
-    predictions: pd.DataFrame,
-    embeddings: np.ndarray,
-    *,
-    root: str,
-    skipped: list[str],
+    out: str | Path, run: Run, test: Predicted, reference: Reference, *, trust: dict, root: str, skipped: list[str]
 ) -> dict:
-    """Write the four files of a test into `out`, print the table, and return the metrics."""
-    out, trained = Path(out), set(run.frames("train")["device"].dropna())
-    unseen = sorted(set(predictions["device"].dropna()) - trained)
+    """Write the files of a test into `out`, print the table, and return the metrics.
+
+    run: for an ensemble, its first member. trust: the settings of that group.
+    """
+    out, trained, findings = Path(out), set(run.frames("train")["device"].dropna()), run.findings
+    unseen = sorted(set(test.table["device"].dropna()) - trained)
     for name in ("metrics.json", "skipped.json"):  # of an earlier test; they come back when this one has them
         (out / name).unlink(missing_ok=True)
-    write_predictions(out, predictions, embeddings)
+
+    training = fit_likeness(reference.training.embeddings)
+    predictions, validation, outsiders = (
+        add_likeness(part, training, findings) for part in (test, reference.validation, reference.outsiders)
+    )
+    fitted = fit_trust(validation, findings, **{name: trust[name] for name in ("targets", "coverage", "missed")})
+    predictions, thresholds = calibrate(predictions, fitted, trust["calibration"])
+    write_json(fitted, out / "trust.json")
+    write_predictions(out, predictions, test.embeddings)
     if skipped:
         write_json({"skipped": skipped}, out / "skipped.json")
-    metrics = _measure(run, predictions, embeddings, unseen)
+    settings = {"findings": findings, "thresholds": thresholds, "trust": Trust(fitted, validation, outsiders)}
+    metrics = _measure(predictions, test.embeddings, unseen, settings)
     write_report(
         out / "report.html",
         predictions=predictions,
-        embeddings=embeddings,
+        embeddings=test.embeddings,
         metrics=metrics,
         run=describe(run, unseen, skipped),
         root=root,
-        warnings=_warnings(run, predictions, skipped),
+        warnings=[*tested_frames(run, predictions, skipped), *_on_trust(predictions, fitted, trust)],
     )
     write_metrics(metrics, out / "metrics.json")  # last: its presence says that the test is complete
     print_metrics(metrics, unseen_devices=unseen)
@@ -48,9 +58,8 @@ def write_results(
     return metrics
 
 
-def _measure(run: Run, predictions: pd.DataFrame, embeddings: np.ndarray, unseen: list[str]) -> dict:
+def _measure(predictions: pd.DataFrame, embeddings: np.ndarray, unseen: list[str], settings: dict) -> dict:
     """Measure all frames, each device, and, where some devices were never trained on, the others together."""
-    settings = {"findings": run.findings, "thresholds": run.thresholds()}
     metrics = measure(predictions, embeddings, **settings)
     seen = ~predictions["device"].isin(unseen).to_numpy(dtype=bool)
     if seen.any() and not seen.all():
@@ -59,7 +68,7 @@ def _measure(run: Run, predictions: pd.DataFrame, embeddings: np.ndarray, unseen
     return metrics
 
 
-def _warnings(run: Run, predictions: pd.DataFrame, skipped: list[str]) -> list[str]:
+def tested_frames(run: Run, predictions: pd.DataFrame, skipped: list[str]) -> list[str]:
     """Say what makes the numbers too good, or not those of all frames."""
     warnings = []
     used = run.manifest[run.manifest["split"].isin(["train", "val"])]
@@ -73,6 +82,22 @@ def _warnings(run: Run, predictions: pd.DataFrame, skipped: list[str]) -> list[s
         warnings.append(
             f"{len(skipped):,} frames could not be read and were left out ({', '.join(skipped[:3])}"
             f"{', …' if len(skipped) > 3 else ''}); all are listed in skipped.json."
+        )
+    return warnings
+
+
+def _on_trust(predictions: pd.DataFrame, fitted: dict, trust: dict) -> list[str]:
+    """Say what was asked for and could not be had."""
+    warnings = []
+    if trust["passes"] and not predictions.columns.str.startswith("mutual_information_").any():
+        warnings.append(
+            "The model was trained without dropout, so no dropout passes tell how sure it is; train it with "
+            "model.dropout above 0, or evaluate several runs together."
+        )
+    if left_out := uncalibrated(fitted, trust["calibration"]):
+        warnings.append(
+            f"The probabilities of {listed(left_out)} are not calibrated, because {trust['calibration']} scaling could "
+            "not be fitted to the validation frames."
         )
     return warnings
 

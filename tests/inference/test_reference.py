@@ -1,0 +1,58 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from capsight.data.outsiders import KINDS
+from capsight.errors import UserError
+from capsight.evaluation.trust.likeness import SCORES, fit_likeness
+from capsight.inference.reference import (
+    Predicted,
+    Reference,
+    add_likeness,
+    join_references,
+    predict_outsiders,
+    read_predictions,
+    spread_over_patients,
+)
+from capsight.learning.frame_learner import FrameLearner
+from capsight.learning.run import Run
+
+
+def test_the_bank_is_spread_over_the_patients():
+    table = pd.DataFrame({"path": [f"{i}" for i in range(110)], "patient": ["big"] * 100 + ["small"] * 8 + ["one"] * 2})
+    some = spread_over_patients(table, 12, seed=0)
+    assert some["patient"].value_counts().to_dict() == {"big": 5, "small": 5, "one": 2}
+    assert some["path"].astype(int).is_monotonic_increasing
+    assert spread_over_patients(table, 1000, seed=0)["path"].tolist() == table["path"].tolist()
+    assert spread_over_patients(table, 12, seed=1)["path"].tolist() != some["path"].tolist()
+
+
+def test_outsiders_are_predicted_like_frames():
+    torch.manual_seed(0)
+    learner = FrameLearner(findings=["polyp", "bleeding"], backbone="resnet10t").eval()
+    outsiders = predict_outsiders(learner, 32)
+    assert set(outsiders.table["device"]) == set(KINDS)
+    assert outsiders.table["label_polyp"].isna().all()
+    assert outsiders.embeddings.shape == (len(outsiders.table), learner.network.backbone.width)
+    bank = np.random.default_rng(0).normal(size=(30, outsiders.embeddings.shape[1]))
+    table = add_likeness(outsiders, fit_likeness(bank), ["polyp", "bleeding"])
+    assert np.isfinite(table[list(SCORES)].to_numpy()).all()
+
+
+def test_an_ensemble_keeps_the_training_frames_that_all_members_kept():
+    def reference(paths, value):
+        table = pd.DataFrame({"path": paths, "label_polyp": pd.array([1] * len(paths), "Int8")})
+        table = table.assign(logit_polyp=0.0, probability_polyp=0.5)
+        part = Predicted(table, np.array([[ord(path) * value] for path in paths], dtype=float))
+        one = Predicted(table.head(1), part.embeddings[:1])
+        return Reference(one, part, one)
+
+    joined = join_references([reference(["x", "b", "c"], 1), reference(["x", "c", "d", "b"], 10)], ["polyp"])
+    assert joined.training.table["path"].tolist() == ["b", "c", "x"]
+    np.testing.assert_array_equal(joined.training.embeddings, [[98, 980], [99, 990], [120, 1200]])
+
+
+def test_a_run_that_kept_nothing_is_no_finished_run(tmp_path):
+    with pytest.raises(UserError, match="not a finished run.*validation.*resume=auto"):
+        read_predictions(Run(tmp_path, None, None), "validation")
