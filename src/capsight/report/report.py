@@ -15,6 +15,7 @@ from capsight.progress import track
 from capsight.report import sections, words
 from capsight.report.pictures import galleries
 from capsight.report.tables import Footnotes
+from capsight.report.trust.section import trust
 
 
 def write_report(
@@ -42,6 +43,7 @@ def write_report(
     unseen = words.unseen_devices(run, metrics) if "seen_devices" in metrics else []
     parts = {
         "forest": lambda: sections.forest(run, main),
+        "trust": lambda: trust(run, metrics),
         "roc": lambda: sections.roc(predictions[~predictions["device"].isin(unseen)], main),
         "map": lambda: sections.embedding_map(predictions, embeddings, run, metrics),
         "galleries": lambda: galleries(predictions, metrics, root) if root is not None else [],
