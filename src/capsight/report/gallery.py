@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
-from capsight.files import atomic
 from capsight.report.evidence import evidence, method_name
+from capsight.report.pages import write_page
 from capsight.report.plots import finding_colour
 from capsight.report.sections import reproduce
 from capsight.report.tables import counted
@@ -76,7 +75,9 @@ def write_gallery(
     findings = list(dict.fromkeys([*measured["findings"], *(card.finding for card in cards)]))
     colours = {finding: finding_colour(index) for index, finding in enumerate(findings)}
     shown = [_shown(card, layers, colours[card.finding], passes) for card in cards]
-    page = _template().render(
+    write_page(
+        out_file,
+        "gallery.html.j2",
         title=title,
         summary=_summary(cards),
         notes=notes,
@@ -89,9 +90,6 @@ def write_gallery(
         measured=measured,
         reproduce=reproduce(dict(facts)),
     )
-    with atomic(out_file) as temporary:
-        # A lone surrogate, from a file name that is not UTF-8, must not cost the page.
-        temporary.write_text(page, encoding="utf-8", errors="replace", newline="\n")
 
 
 def in_words(card: Card, passes: str = "") -> str:
@@ -199,14 +197,3 @@ def _summary(cards: Sequence[Card]) -> str:
     answers = {"right": "right", "wrong": "wrong", "unknown": "of which that is not known"}
     told = [f"{verdicts.count(key)} {words}" for key, words in answers.items() if key in verdicts]
     return f"{size}{made}. The model gave {counted(len(cards), 'answer')}: {listed(told)}."
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("capsight.report", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template("gallery.html.j2")

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 
 from capsight.errors import UserError
 from capsight.evaluation.predictions import check_predictions
-from capsight.files import atomic
 from capsight.progress import track
 from capsight.report import sections, words
+from capsight.report.pages import write_page
 from capsight.report.pictures import galleries
 from capsight.report.tables import Footnotes
 from capsight.report.trust.section import trust
@@ -51,7 +50,9 @@ def write_report(
     }
     pictures = {name: draw() for name, draw in track(parts.items(), "Writing the report")}
     device_notes = Footnotes()
-    page = _template().render(
+    write_page(
+        out_file,
+        "report.html.j2",
         title=run.get("title") or run.get("experiment") or "Test report",
         summary=words.trained_and_tested(run, metrics),
         unseen=words.on_unseen_devices(run, main),
@@ -68,9 +69,6 @@ def write_report(
         config=run.get("config"),
         **pictures,
     )
-    with atomic(out_file) as temporary:
-        # A lone surrogate, from a file name that is not UTF-8, must not cost the page.
-        temporary.write_text(page, encoding="utf-8", errors="replace", newline="\n")
 
 
 def _check(predictions: pd.DataFrame, embeddings: np.ndarray | None, metrics: dict) -> None:
@@ -81,14 +79,3 @@ def _check(predictions: pd.DataFrame, embeddings: np.ndarray | None, metrics: di
     needed = ["path", "video", *(f"probability_{finding}" for finding in findings)]
     if missing := [column for column in needed if column not in predictions]:
         raise UserError(f"the predictions table lacks the columns {', '.join(missing)}; predict again.")
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("capsight.report", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template("report.html.j2")
