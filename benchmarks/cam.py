@@ -1,7 +1,7 @@
 """What the class activation maps of all findings cost: against one plain forward pass, Captum, and pytorch-grad-cam.
 
 python benchmarks/cam.py backbone=resnet50 image_size=224 batch=8 findings=4 repeats=7 out=FILE
-(pytorch-grad-cam: pip install --no-deps grad-cam ttach)
+(pytorch-grad-cam: pip install -e '.[peers]')
 """
 
 import sys

@@ -36,6 +36,11 @@ from capsight.report.explained import draw_uncertainty, make_cards, write_overla
 from capsight.report.gallery import write_gallery
 from capsight.report.results import describe, tested_frames
 
+CHOSEN = (
+    "Frames without the finding were picked because the model finds it likely there, so how often it is wrong on this "
+    "page does not say how often it is wrong."
+)
+
 
 @verb("explain")
 def main(config: DictConfig) -> None:
@@ -117,7 +122,7 @@ def main(config: DictConfig) -> None:
         title=f"{run.config.title}: where the model looked",
         facts=describe(run, [], skipped) | {"methods": methods, **vars(how)},
         table=explanations,
-        notes=tested_frames(run, predictions, skipped),
+        notes=[CHOSEN, *tested_frames(run, predictions, skipped)],
         passes=f"{settings['passes']} dropout passes",
     )
     write_json(explanations, out / "explanations.json")  # last: its presence says that all is there
