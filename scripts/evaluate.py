@@ -4,6 +4,8 @@ python scripts/evaluate.py run=DIR manifest=FILE root=DIR out=DIR
 python scripts/evaluate.py run=[DIR,DIR,DIR] out=DIR
 """
 
+from pathlib import Path
+
 from omegaconf import DictConfig, OmegaConf
 
 from capsight.cli import verb
@@ -12,7 +14,13 @@ from capsight.data.vocabulary import label_what_is_known
 from capsight.errors import UserError
 from capsight.inference.ensemble import check_members, join_members
 from capsight.inference.predict import predict
-from capsight.inference.reference import Predicted, join_references, read_reference
+from capsight.inference.reference import (
+    Predicted,
+    join_references,
+    make_reference,
+    read_predictions,
+    read_reference,
+)
 from capsight.learning.run import read_run
 from capsight.learning.settings import check_trust
 from capsight.report.results import write_results
@@ -27,8 +35,9 @@ def main(config: DictConfig) -> None:
     runs = [read_run(folder) for folder in folders]
     check_members(runs)
     run, findings = runs[0], runs[0].findings
+    if Path(settings["out"]).resolve() == run.dir.resolve() and (config.manifest is not None or len(runs) > 1):
+        raise UserError(f"out={settings['out']} is the run, whose own test it would replace; choose another folder.")
     learners = [run.learner() for run in runs]
-    reference = join_references([read_reference(*pair) for pair in zip(runs, learners, strict=True)], findings)
 
     # frames: somebody's manifest, or the run's own test frames
     if config.manifest is None:
@@ -38,18 +47,18 @@ def main(config: DictConfig) -> None:
     else:
         table, root = label_what_is_known(read_manifest(config.manifest), findings), config.root
 
-    predicted = [
-        predict(
-            learner,
-            table,
-            root,
-            image_size=run.config.data.image_size,
-            passes=trust["passes"] if len(runs) == 1 else 0,  # the members of an ensemble are its passes
-            deep=trust["deep"],
-            **{name: settings[name] for name in ("workers", "precision", "on_bad_frame", "crops")},
-        )
-        for run, learner in zip(runs, learners, strict=True)
-    ]
+    predicted, references = [], []
+    for member, learner in zip(runs, learners, strict=True):
+        how = {name: settings[name] for name in ("workers", "precision", "on_bad_frame", "crops")}
+        how |= {"image_size": member.config.data.image_size, "deep": trust["deep"]}
+        how["passes"] = trust["passes"] if len(runs) == 1 else 0  # the members of an ensemble are its passes
+        if settings["crops"] == 1:
+            references.append(read_reference(member, learner))
+        else:  # what the run kept is of one crop
+            bank = len(read_predictions(member, "training").table)
+            references.append(make_reference(member, learner, member.config.data.root, bank=bank, **how))
+        predicted.append(predict(learner, table, root, **how))
+    reference = join_references(references, findings)
     tables, embeddings, skipped = zip(*predicted, strict=True)
     test = Predicted(*join_members(tables, embeddings, findings))
     write_results(settings["out"], run, test, reference, trust=trust, root=root, skipped=skipped[0])

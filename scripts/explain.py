@@ -4,6 +4,7 @@ python scripts/explain.py run=DIR out=DIR methods=[cam,gradcam]
 """
 
 import hashlib
+import shutil
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -21,6 +22,7 @@ from capsight.explain.explaining import (
     collect,
     completeness_gap,
     explain_chosen,
+    frame_keys,
     true_regions,
 )
 from capsight.explain.measure import BASELINES, measure_explanations, print_explanations
@@ -45,11 +47,17 @@ CHOSEN = (
 @verb("explain")
 def main(config: DictConfig) -> None:
     settings = OmegaConf.to_container(config, throw_on_missing=True)
+    if not isinstance(settings["run"], str):
+        raise UserError(f"run={settings['run']} is not possible; an explanation is of one run, as in run=DIR.")
     run = read_run(settings["run"])
     methods, findings = check(settings, run.findings)
     how = Settings(**{name: settings[name] for name in ("layer", "steps", "samples", "noise", "window", "stride")})
     size, out = run.config.data.image_size, Path(settings["out"])
-    run.trust()  # a run that is not finished is refused before anything is done
+    # A run that is not finished is refused before anything is done.
+    thresholds, bank = run.trust()["thresholds"], read_predictions(run, "training")
+    (out / "explanations.json").unlink(
+        missing_ok=True
+    )  # of an earlier explanation; its presence says that all is there
 
     # frames: somebody's manifest, or the run's own test frames
     if settings["manifest"] is None:
@@ -69,6 +77,7 @@ def main(config: DictConfig) -> None:
     rows = manifest.set_index("path", drop=False).loc[chosen["path"]].reset_index(drop=True)
     frames = FrameDataset(rows, root, run.findings, evaluation_transform(size))
     regions, problems = true_regions(chosen, rows, root, size)
+    chosen["key"] = frame_keys(chosen, frames, regions)
 
     # maps: each is made and measured once, also where this was stopped in between
     looks = {name: settings[name] for name in ("faithful", "shaken")}
@@ -91,9 +100,10 @@ def main(config: DictConfig) -> None:
     }
 
     # pictures
+    for folder in ("overlays", "pairs"):
+        shutil.rmtree(out / folder, ignore_errors=True)  # of earlier frames
     shown = some_of_each(chosen, settings["cards"])
     pictures = write_overlays(out / "overlays", chosen, frames, regions, methods, store, shown)
-    bank = read_predictions(run, "training")
     patients = chosen["patient"].iloc[shown]
     neighbours = nearest(
         bank.embeddings, bank.table, embeddings[chosen["row"].iloc[shown]], patients, settings["neighbours"]
@@ -113,7 +123,7 @@ def main(config: DictConfig) -> None:
         pictures,
         draw_uncertainty(learner, chosen, frames, regions, shown),
         neighbours,
-        thresholds=run.trust()["thresholds"],
+        thresholds=thresholds,
         training_root=run.config.data.root,
     )
     write_gallery(
@@ -125,7 +135,7 @@ def main(config: DictConfig) -> None:
         notes=[CHOSEN, *tested_frames(run, predictions, skipped)],
         passes=f"{settings['passes']} dropout passes",
     )
-    write_json(explanations, out / "explanations.json")  # last: its presence says that all is there
+    write_json(explanations, out / "explanations.json")
     print_explanations(measured)
     Console().print(f"gallery: {(out / 'gallery.html').resolve()}", highlight=False, soft_wrap=True)
 
@@ -143,7 +153,9 @@ def check(settings: dict, known: list[str]) -> tuple[list[str], list[str]]:
     }.items():
         if not isinstance(settings[name], int) or isinstance(settings[name], bool) or settings[name] < least:
             raise UserError(f"{name}={settings[name]} is not possible; it is a whole number from {least}.")
-    methods, findings = settings["methods"], settings["findings"] or known
+    methods, findings, randomised = settings["methods"], settings["findings"] or known, settings["randomise"]
+    if not isinstance(randomised, list) or not set(randomised) <= set(METHODS):
+        raise UserError(f"randomise={randomised} is not possible; give a list of methods, or [] for none.")
     for name, given, there_are in (("methods", methods, METHODS), ("findings", findings, known)):
         if not isinstance(given, list) or not given:
             raise UserError(f"{name}={given} is not possible; give a list, as in {name}=[{next(iter(there_are))}].")

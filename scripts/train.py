@@ -15,7 +15,7 @@ from capsight.data.phantom import ensure_phantom
 from capsight.data.splits import split_frames
 from capsight.data.vocabulary import coarse
 from capsight.inference.predict import predict
-from capsight.inference.reference import Predicted, make_reference
+from capsight.inference.reference import Predicted, keep_reference, make_reference
 from capsight.learning.frame_data import FrameData
 from capsight.learning.frame_learner import FrameLearner
 from capsight.learning.run import start_run
@@ -63,6 +63,7 @@ def main(config: DictConfig) -> None:
     predicting = {**loading, "precision": settings["trainer"]["precision"]}
     passes = {"passes": trust["passes"], "deep": trust["deep"]}
     reference = make_reference(run, best, root, bank=settings["bank"], **passes, **predicting)
+    keep_reference(run, reference)
     predictions, embeddings, skipped = predict(best, run.frames("test"), root, **passes, **predicting)
     write_results(
         run.dir,

@@ -2,10 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from capsight.data.outsiders import KINDS
 from capsight.errors import UserError
 from capsight.evaluation.trust.likeness import SCORES, fit_likeness
+from capsight.inference.predict import write_predictions
 from capsight.inference.reference import (
     Predicted,
     Reference,
@@ -54,5 +56,34 @@ def test_an_ensemble_keeps_the_training_frames_that_all_members_kept():
 
 
 def test_a_run_that_kept_nothing_is_no_finished_run(tmp_path):
+    run = Run(tmp_path, OmegaConf.create({"data": {"findings": ["polyp"]}}), None)
     with pytest.raises(UserError, match="not a finished run.*validation.*resume=auto"):
-        read_predictions(Run(tmp_path, None, None), "validation")
+        read_predictions(run, "validation")
+
+
+@pytest.mark.parametrize("damage", ["empty", "short", "column"])
+def test_damaged_predictions_are_no_finished_run(tmp_path, damage):
+    run = Run(tmp_path, OmegaConf.create({"data": {"findings": ["polyp"]}}), None)
+    table = pd.DataFrame({"path": ["a", "b"], "patient": ["p", "q"], "device": ["d", "d"], "label_polyp": [1, 0]})
+    table = table.assign(logit_polyp=0.0, probability_polyp=0.5)
+    write_predictions(tmp_path / "training", table, np.zeros((2, 3)))
+    assert len(read_predictions(run, "training").table) == 2
+    if damage == "empty":
+        (tmp_path / "training" / "embeddings.npy").write_bytes(b"")
+    elif damage == "short":
+        np.save(tmp_path / "training" / "embeddings.npy", np.zeros((1, 3)))
+    else:
+        table.drop(columns="logit_polyp").to_parquet(tmp_path / "training" / "predictions.parquet")
+    with pytest.raises(UserError, match="training frames are missing or damaged"):
+        read_predictions(run, "training")
+
+
+def test_members_with_other_training_frames_are_refused():
+    def reference(start):
+        paths = [f"{i}" for i in range(start, start + 300)]
+        table = pd.DataFrame({"path": paths, "label_polyp": 1, "logit_polyp": 0.0, "probability_polyp": 0.5})
+        part = Predicted(table, np.zeros((300, 1)))
+        return Reference(part, part, part)
+
+    with pytest.raises(UserError, match="kept 100 of the same training frames, too few"):
+        join_references([reference(0), reference(200)], ["polyp"])

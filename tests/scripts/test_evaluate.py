@@ -138,10 +138,12 @@ def test_what_is_not_there_is_one_line(command, run_dir, tmp_path):
         ({"run": run_dir, "manifest": manifest, "root": tmp_path}, "cannot read frame"),
         ({"run": run_dir, "precision": "fp8"}, "precision='fp8'"),
         ({"run": run_dir, "trust.passes": -1}, "trust.passes=-1"),
+        ({"run": run_dir, "workers": -1}, "workers=-1"),
+        ({"run": run_dir, "manifest": manifest, "root": tmp_path, "out": run_dir}, "own test it would replace"),
         ({"run": run_dir, "trust.coverage": "[1.5]"}, "trust.coverage=[1.5]"),
         ({"run": run_dir, "trust.calibration": "magic"}, "trust.calibration=magic"),
     ):
-        status, _, err = command("evaluate.py", out=tmp_path / "out", workers=0, **settings)
+        status, _, err = command("evaluate.py", **{"out": tmp_path / "out", "workers": 0, **settings})
         assert status == 1
         assert says in err
         assert "Traceback" not in err

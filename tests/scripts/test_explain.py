@@ -55,7 +55,8 @@ def test_what_was_explained_is_not_explained_again(command, run_dir, explained, 
     made = [file for file in files if file.stat().st_mtime_ns != files[file]]
     assert made == [gone]
     after = json.loads((explained / "explanations.json").read_text())
-    np.testing.assert_allclose(numbers(after), numbers(before), rtol=1e-4, atol=1e-6)
+    # The map is made in a smaller batch now, so it is rounded otherwise, and nearly equal pixels change their order.
+    np.testing.assert_allclose(numbers(after), numbers(before), rtol=0.1, atol=5e-3)
 
 
 def numbers(result) -> list[float]:
@@ -87,6 +88,23 @@ def test_masks_that_are_missing_or_wrong_are_named_and_counted(command, run_dir,
     assert result["methods"]["cam"]["findings"]["polyp"]["pointing_game"]["n_frames"] == 5 - result["without_truth"]
 
 
+def test_frames_that_were_exchanged_are_explained_anew(command, run_dir, tmp_path):
+    table = read_run(run_dir).frames("test")
+    table = table[table["polyp"].eq(1).fillna(False)].head(2).reset_index(drop=True)
+    root = read_run(run_dir).config.data.root
+    write_manifest(table.drop(columns="mask"), tmp_path / "without.csv")
+    write_manifest(table, tmp_path / "with.csv")
+    settings = {**FEW, "methods": "[cam]", "findings": "[polyp]", "randomise": "[]", "faithful": 0, "shaken": 0}
+    known = []
+    for name in ("without", "with"):
+        where = {"manifest": tmp_path / f"{name}.csv", "root": root, "out": tmp_path / "out"}
+        status, _, err = command("explain.py", run=run_dir, **where, **settings)
+        assert status == 0, err
+        result = json.loads((tmp_path / "out" / "explanations.json").read_text())
+        known.append(result["methods"]["cam"]["findings"]["polyp"]["pointing_game"]["n_frames"])
+    assert known[0] == 0 < known[1]
+
+
 def test_what_cannot_be_explained_is_one_line(command, run_dir, tmp_path):
     manifest, root = tmp_path / "m.csv", read_run(run_dir).config.data.root
     table = read_run(run_dir).frames("test").head(3)
@@ -97,6 +115,11 @@ def test_what_cannot_be_explained_is_one_line(command, run_dir, tmp_path):
         ({"methods": "cam"}, "methods=cam"),
         ({"methods": "[gradcam]", "layer": "layer9"}, "no layer 'layer9'"),
         ({"frames": 0}, "frames=0"),
+        ({"randomise": "null"}, "randomise=None"),
+        ({"randomise": "[magic]"}, "randomise=['magic']"),
+        ({"steps": "abc"}, "steps=abc"),
+        ({"noise": "abc"}, "noise=abc"),
+        ({"run": f"[{run_dir},{run_dir}]"}, "an explanation is of one run"),
         ({"steps": 0}, "steps=0"),
         ({"run": tmp_path}, "is not a run"),
         ({"manifest": manifest}, "root is missing"),

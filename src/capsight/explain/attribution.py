@@ -1,5 +1,6 @@
 """Maps of frames by the method's name: class activation maps, Captum's attributions, and two that look at nothing."""
 
+import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,8 +37,13 @@ class Settings:
 
     def __post_init__(self):
         for name in ("steps", "samples", "internal_batch"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name}={getattr(self, name)} is not possible; use 1 or more.")
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise UserError(f"{name}={value} is not possible; it is a whole number from 1.")
+        for name in ("window", "stride", "noise"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+                raise UserError(f"{name}={value} is not possible; it is a number.")
         if not 0 < self.stride <= self.window <= 1:
             raise UserError(
                 f"window={self.window:g} and stride={self.stride:g} are not possible; both are shares of the frame's "

@@ -1,5 +1,6 @@
 """From chosen frames to measured maps: each map is made, measured and kept once."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,16 @@ def true_regions(chosen: pd.DataFrame, manifest: pd.DataFrame, root: str | Path,
     return regions, [text for problem, text in problems if some or problem != NO_TRUTH]
 
 
+def frame_keys(chosen: pd.DataFrame, frames: FrameDataset, regions: list[np.ndarray | None]) -> list[str]:
+    """Return what the store knows each chosen frame by: a digest of its pixels, its region and its label."""
+    keys = []
+    for row, label in track(enumerate(chosen["label"]), "Reading frames", total=len(chosen)):
+        region = b"" if regions[row] is None else np.packbits(regions[row]).tobytes()
+        content = frames[row]["image"].numpy().tobytes() + region + str(label).encode()
+        keys.append(hashlib.sha256(content).hexdigest())
+    return keys
+
+
 def explain_chosen(
     learner: FrameLearner,
     chosen: pd.DataFrame,
@@ -57,9 +68,10 @@ def explain_chosen(
 ) -> None:
     """Make, measure and keep the maps of the chosen frames by every method, except those that the store holds.
 
-    frames: the chosen frames, in the same order. Where the finding is present, the map is held against its region.
-    Faithfulness, which takes a hundred looks at a frame, is measured on the first `faithful` frames with each finding;
-    the sensitivity to noise, which takes ten maps, on the first `shaken`.
+    chosen: with the column `key` of `frame_keys`; frames: these frames, in the same order. Where the finding is
+    present, the map is held against its region. Faithfulness, which takes a hundred looks at a frame, is measured on
+    the first `faithful` frames with each finding; the sensitivity to noise, which takes ten maps, on the first
+    `shaken`.
     """
     turn = chosen["label"].eq(1).groupby(chosen["finding"]).cumsum().where(chosen["label"].eq(1)).to_numpy()
     batches = [rows[i : i + AT_ONCE] for rows in chosen.groupby("finding", sort=False).indices.values()
@@ -68,7 +80,7 @@ def explain_chosen(
     images: dict[tuple, Tensor] = {}
     for method, rows in track(work, f"Explaining {len(chosen)} frames"):
         finding = chosen["finding"].iloc[rows[0]]
-        rows = [row for row in rows if not store.holds(method, finding, chosen["path"].iloc[row])]
+        rows = [row for row in rows if not store.holds(method, finding, chosen["key"].iloc[row])]
         if not rows:
             continue
         if tuple(rows) not in images:
@@ -86,7 +98,7 @@ def explain_chosen(
                 numbers |= _faithfulness(learner, finding, batch[one], maps[one, 0])
             if turn[row] <= shaken:
                 numbers["max_sensitivity"] = _shaken(learner, column, batch[one], method, settings)
-            store.put(method, finding, chosen["path"].iloc[row], maps[position, 0].cpu().numpy(), numbers)
+            store.put(method, finding, chosen["key"].iloc[row], maps[position, 0].cpu().numpy(), numbers)
 
 
 def read_images(frames: FrameDataset, rows: Sequence[int]) -> Tensor:
@@ -114,7 +126,7 @@ def _shaken(learner: FrameLearner, column: int, image: Tensor, method: str, sett
 def collect(chosen: pd.DataFrame, methods: list[str], store: Store) -> pd.DataFrame:
     """Return one row per chosen frame and method, with all that was measured of its map."""
     rows = [
-        {**frame, "method": method, **store.get(method, frame["finding"], frame["path"])[1]}
+        {**frame, "method": method, **store.get(method, frame["finding"], frame["key"])[1]}
         for frame in chosen.to_dict("records")
         for method in methods
     ]

@@ -136,6 +136,9 @@ def print_explanations(methods: dict[str, dict], console: Console | None = None)
                 marks = {name: against_baselines(methods, method, finding, name) for name in TERMINAL}
                 table.add_row(Text(method), *(_cell(measured[name], marks[name]) for name in TERMINAL))
     console.print(table)
+    gap = methods.get("integrated_gradients", {}).get("completeness_gap", {}).get("value")
+    if gap is not None:
+        console.print(f"Integrated gradients leave {gap:.1%} of the change in the logit unexplained.", highlight=False)
     console.print("▲ better than both baselines, ▼ worse than one: the intervals do not overlap.", highlight=False)
     shown = [of[name] for numbers in methods.values() for of in numbers["findings"].values() for name in TERMINAL]
     if reasons := dict.fromkeys(number["reason"] for number in shown if "reason" in number):

@@ -51,7 +51,9 @@ def predict(
         raise UserError("ten-crop averaging does not go together with deep dropout; use crops=1 or trust.deep=false.")
     if len(table) == 0:
         raise UserError("there are no frames to predict; the manifest or the test split is empty.")
-    transform = evaluation_transform(round(image_size * CROP_FROM) if crops == 10 else image_size)
+    if not isinstance(workers, int) or workers < 0:
+        raise UserError(f"workers={workers} is not possible; it is a whole number from 0.")
+    transform = evaluation_transform(read_size(image_size, crops))
     dataset = FrameDataset(table, root, learner.findings, transform, on_bad_frame=on_bad_frame)
     loader = DataLoader(dataset, batch_size=batch_size, collate_fn=collate, num_workers=workers)
     learner = learner.eval().to(device(), memory_format=torch.channels_last)
@@ -63,7 +65,7 @@ def predict(
             continue
         with autocast(precision):
             images = batch["image"].to(device())
-            embedding, logit = _ten_crops(learner, images, image_size) if crops == 10 else _forward(learner, images)
+            embedding, logit = forward(learner, images, image_size, crops)
             if passes and deep:
                 spreads.append(_spread(mc_dropout(learner, images, passes=passes, deep=True, seed=seed)))
             elif passes:
@@ -100,15 +102,17 @@ def write_predictions(folder: str | Path, predictions: pd.DataFrame, embeddings:
     write_manifest(predictions, folder / "predictions.parquet")
 
 
-def _forward(learner: FrameLearner, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    embedding = learner.network.embed(images)
-    return embedding, learner.logits(embedding)
+def read_size(image_size: int, crops: int) -> int:
+    """Return the side of the frames to read, in pixels: ten crops come from a larger frame."""
+    return round(image_size * CROP_FROM) if crops == 10 else image_size
 
 
-def _ten_crops(learner: FrameLearner, images: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    crops = ten_crop(images, size)  # (B, 10, 3, size, size)
-    values = _forward(learner, crops.flatten(0, 1))
-    return tuple(value.unflatten(0, crops.shape[:2]).mean(dim=1) for value in values)
+def forward(learner: FrameLearner, images: torch.Tensor, image_size: int, crops: int) -> tuple[torch.Tensor, ...]:
+    """Return the embeddings (B, D) and logits (B, F) of frames of the size `read_size`, averaged over the crops."""
+    parts = ten_crop(images, image_size) if crops == 10 else images.unsqueeze(1)  # (B, crops, 3, size, size)
+    embedding = learner.network.embed(parts.flatten(0, 1))
+    values = (embedding, learner.logits(embedding))
+    return tuple(value.unflatten(0, parts.shape[:2]).mean(dim=1) for value in values)
 
 
 def _spread(probabilities: torch.Tensor) -> dict[str, np.ndarray]:

@@ -17,11 +17,12 @@ from capsight.errors import UserError
 from capsight.evaluation.trust.likeness import TrainingFrames, score_likeness
 from capsight.hardware import autocast, device
 from capsight.inference.ensemble import join_members
-from capsight.inference.predict import predict, prediction_table, write_predictions
+from capsight.inference.predict import forward, predict, prediction_table, read_size, write_predictions
 from capsight.learning.frame_learner import FrameLearner
 from capsight.learning.run import Run
 
 OUTSIDERS = 60  # images of each kind
+FEWEST = 200  # training frames that the members of an ensemble have in common
 
 
 class Predicted(NamedTuple):
@@ -40,20 +41,26 @@ class Reference(NamedTuple):
 
 
 def make_reference(run: Run, learner: FrameLearner, root: str | Path, *, bank: int, **settings) -> Reference:
-    """Predict the validation frames and at most `bank` training frames, spread over the patients; keep both in the run.
+    """Predict the validation frames and at most `bank` training frames, spread over the patients.
 
-    settings: further arguments of `predict`.
+    settings: further arguments of `predict`. Frames that are predicted otherwise, such as from ten crops, need a
+    reference that is predicted likewise.
     """
     validation = Predicted(*predict(learner, run.frames("val"), root, **settings)[:2])
-    some = spread_over_patients(run.frames("train"), bank, seed=run.config.seed)
+    # The same frames whatever the seed of the run, so that the members of an ensemble have them in common.
+    some = spread_over_patients(run.frames("train"), bank, seed=0)
     training = Predicted(*predict(learner, some, root, **{**settings, "passes": 0})[:2])
-    write_predictions(run.dir / "validation", *validation)
-    write_predictions(run.dir / "training", *training)
-    return Reference(validation, training, predict_outsiders(learner, settings["image_size"]))
+    return Reference(validation, training, predict_outsiders(learner, settings["image_size"], settings.get("crops", 1)))
+
+
+def keep_reference(run: Run, reference: Reference) -> None:
+    """Keep the predictions of validation and training frames in the run."""
+    write_predictions(run.dir / "validation", *reference.validation)
+    write_predictions(run.dir / "training", *reference.training)
 
 
 def read_reference(run: Run, learner: FrameLearner) -> Reference:
-    """Read what `make_reference` kept; the outsiders are predicted again. UserError where the run has none."""
+    """Read what `keep_reference` kept; the outsiders are predicted again. UserError where the run has none."""
     validation, training = (read_predictions(run, split) for split in ("validation", "training"))
     return Reference(validation, training, predict_outsiders(learner, run.config.data.image_size))
 
@@ -61,18 +68,29 @@ def read_reference(run: Run, learner: FrameLearner) -> Reference:
 def read_predictions(run: Run, split: str) -> Predicted:
     """Read the run's predictions of `validation` or `training` frames. UserError where there are none."""
     folder = run.dir / split
+    needed = ["path", "patient", "device"]
+    needed += [f"{name}_{finding}" for finding in run.findings for name in ("label", "logit", "probability")]
     try:
-        return Predicted(pd.read_parquet(folder / "predictions.parquet"), np.load(folder / "embeddings.npy"))
-    except (OSError, ValueError):
+        read = Predicted(pd.read_parquet(folder / "predictions.parquet"), np.load(folder / "embeddings.npy"))
+        whole = read.embeddings.ndim == 2 and len(read.embeddings) == len(read.table) and set(needed) <= set(read.table)
+    except (OSError, ValueError, EOFError):
+        whole = False
+    if not whole:
         raise UserError(
             f"{run.dir} is not a finished run (the predictions of its {split} frames are missing or damaged); go on "
             "with resume=auto."
-        ) from None
+        )
+    return read
 
 
 def join_references(references: Sequence[Reference], findings: list[str]) -> Reference:
     """Make the reference of an ensemble of those of its members; of the training frames, those that all have kept."""
     common = set.intersection(*(set(reference.training.table["path"]) for reference in references))
+    if len(references) > 1 and len(common) < min(FEWEST, *(len(part.training.table) for part in references)):
+        raise UserError(
+            f"the members of the ensemble kept {len(common)} of the same training frames, too few to compare others "
+            "with; go on with each by resume=auto, with the same bank."
+        )
     references = [reference._replace(training=_only(reference.training, common)) for reference in references]
     joined = (join_members(*zip(*parts, strict=True), findings) for parts in zip(*references, strict=True))
     return Reference(*(Predicted(*part) for part in joined))
@@ -92,16 +110,16 @@ def add_likeness(predicted: Predicted, training: TrainingFrames, findings: list[
 
 
 @torch.no_grad()
-def predict_outsiders(learner: FrameLearner, image_size: int) -> Predicted:
+def predict_outsiders(learner: FrameLearner, image_size: int, crops: int = 1) -> Predicted:
     """Predict drawn images that are no capsule frames; the column `device` holds their kind."""
     learner = learner.eval().to(device(), memory_format=torch.channels_last)
     logits, embeddings = [], []
     for kind in KINDS:
-        images = torch.from_numpy(outsiders(kind, OUTSIDERS, image_size, seed=0)).permute(0, 3, 1, 2)
+        images = torch.from_numpy(outsiders(kind, OUTSIDERS, read_size(image_size, crops), seed=0)).permute(0, 3, 1, 2)
         with autocast("auto"):
-            embedding = learner.network.embed(images.to(device()))
+            embedding, logit = forward(learner, images.to(device()), image_size, crops)
         embeddings.append(embedding.float().cpu().numpy())
-        logits.append(learner.logits(embedding).float().cpu().numpy())
+        logits.append(logit.float().cpu().numpy())
     kinds = np.repeat(list(KINDS), OUTSIDERS)
     names = [f"{kind} {i}" for i, kind in enumerate(kinds)]
     table = pd.DataFrame({"path": names, "patient": pd.NA, "device": kinds}, dtype="string")

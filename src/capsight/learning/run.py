@@ -64,7 +64,10 @@ class Run:
 
     def trust(self) -> dict:
         """Return what was fitted on the validation patients, `evaluation.trust.fit_trust`."""
-        return self._read_json("trust.json")
+        trust = self._read_json("trust.json")
+        if not isinstance(trust, dict) or not isinstance(trust.get("thresholds"), dict):
+            raise UserError(f"{self.dir / 'trust.json'} is damaged; go on with resume=auto.")
+        return trust
 
     def learner(self) -> FrameLearner:
         """Return the trained model with the best validation score, in evaluation mode."""

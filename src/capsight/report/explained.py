@@ -11,6 +11,7 @@ from PIL import Image
 from capsight.data.dataset import FrameDataset
 from capsight.explain.cam import upsampled
 from capsight.explain.explaining import read_images
+from capsight.explain.neighbours import sentence
 from capsight.explain.pairs import pair_maps
 from capsight.explain.store import Store
 from capsight.explain.uncertain_maps import uncertain_maps
@@ -39,7 +40,7 @@ def write_overlays(
     The colours mean the same in all pictures of one method and finding.
     """
     scales = {
-        (method, finding): common_scale(store.get(method, finding, path)[0] for path in rows["path"])
+        (method, finding): common_scale(store.get(method, finding, key)[0] for key in rows["key"])
         for finding, rows in chosen.groupby("finding", sort=False)
         for method in methods
     }
@@ -50,7 +51,7 @@ def write_overlays(
         image = _pixels(frames, row)
         drawn = {}
         for method in methods:
-            map, _ = store.get(method, finding, path)
+            map, _ = store.get(method, finding, chosen["key"].iloc[row])
             drawn[method] = overlay(image, map, vmax=scales[method, finding], truth=regions[row])
             file = out / _safe(finding) / method / f"{row:05}_{_safe(Path(path).stem)}.png"
             with atomic(file) as temporary:
@@ -122,7 +123,7 @@ def make_cards(
     cards = []
     for query, row in enumerate(track(list(pictures), "Making the gallery")):
         frame, (original, *maps) = chosen.iloc[row], pictures[row].items()
-        near = neighbours[neighbours["query"] == query].to_dict("records")
+        near = neighbours[neighbours["query"] == query]
         identity = {
             name: frame.get(name) for name in ("path", "patient", "video", "frame", "device", "finding", "label")
         }
@@ -135,7 +136,10 @@ def make_cards(
                 original=original[1],
                 pictures=dict(maps),
                 uncertainty=uncertainty[row],
-                neighbours=[{**other, "picture": thumbnail(training_root, other["path"])} for other in near],
+                neighbours=[
+                    {**other, "picture": thumbnail(training_root, other["path"])} for other in near.to_dict("records")
+                ],
+                alike=sentence(near, frame["finding"]),
             )
         )
     return cards
@@ -153,4 +157,5 @@ def _pixels(frames: FrameDataset, row: int) -> np.ndarray:
 
 def _safe(name: str) -> str:
     """Return a name that is a file name everywhere."""
-    return re.sub(r"[^\w.-]+", "_", name)[:80].lstrip(".") or "frame"
+    safe = re.sub(r"[^\w.-]+", "_", name).lstrip(".") or "frame"
+    return safe.encode()[:80].decode(errors="ignore")  # file systems count bytes

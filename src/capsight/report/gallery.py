@@ -35,7 +35,7 @@ class Card:
     label: 1, 0, or None where nobody looked. threshold: the probability from which on it counts as a yes.
     standard_deviation: of the probability over passes. original: the frame alone. pictures: by method. uncertainty: by
     "mean" and "spread". neighbours: nearest first, {"picture", "distance", "findings", "patient", "device"} each, with
-    the findings as text. What is unknown is None.
+    the findings as text; alike: what they say together, in words. What is unknown is None.
     """
 
     path: str
@@ -52,6 +52,7 @@ class Card:
     standard_deviation: float | None = None
     uncertainty: Mapping[str, Picture] = field(default_factory=dict)
     neighbours: Sequence[Mapping[str, Any]] = ()
+    alike: str = ""
 
 
 def write_gallery(
@@ -161,6 +162,7 @@ def _shown(card: Card, layers: list[str], colour: str, passes: str) -> dict[str,
         "original": _uri(card.original),
         "pictures": [_uri(pictures.get(layer)) for layer in layers],
         "neighbours": [_neighbour(neighbour) for neighbour in card.neighbours],
+        "alike": card.alike,
     }
 
 

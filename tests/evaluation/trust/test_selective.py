@@ -171,7 +171,9 @@ def test_scores_are_those_that_the_table_holds():
     assert (result["threshold"], result["target"]) == (-1.0, "specificity 0.90")
     json.dumps(result, allow_nan=False)
     assert list(measured(predictions(columns=False))["scores"]) == [every[0], every[-1]]
-    assert list(measured(table.assign(knn_distance=np.nan))["scores"]) == [*every[:3], every[-1]]
+    without = measured(table.assign(knn_distance=np.nan))["scores"]
+    assert without["embedding_distance"] == {"reason": "NaN scores"}
+    assert without["entropy"] == result["scores"]["entropy"]
     unknown = table.assign(knn_distance=table["knn_distance"].mask(table.index == 3))
     assert (
         "embedding_distance"

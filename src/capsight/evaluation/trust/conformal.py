@@ -108,7 +108,12 @@ def _measure_sets(frames: Scored, group: np.ndarray, patients: Patients, coverag
         mean_over_patients(covered[of], group[of], patients, f"no {name} frames")
         for name, of in (("positive", frames.labels), ("negative", ~frames.labels))
     )
-    promises = [guarantee(measured, float(coverage)) for measured in (positive, negative)]
+    promises = [
+        guarantee(measured, float(coverage))
+        if bounds[name] is not None
+        else {"guarantee": None, "reason": bounds[f"reason_{name}"]}  # the label is never ruled out: kept, but empty
+        for name, measured in (("positive", positive), ("negative", negative))
+    ]
     return {
         "coverage": mean_over_patients(covered, group, patients),
         "coverage_positive": positive,

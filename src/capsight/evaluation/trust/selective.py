@@ -44,16 +44,18 @@ def measure_selective(
     reason = why_no_logits(table, finding, frames) or (f"no threshold for {target}" if threshold is None else None)
     if reason:
         return {"reason": reason}
-    scores = {
-        name: _risk(frames, threshold, uncertainty, patients)
-        | {"referred": _refer(frames, threshold, uncertainty, referred, patients)}
-        for name, uncertainty in uncertainties(table, finding, frames, threshold).items()
-    }
+    scores = {}
+    for name, uncertainty in uncertainties(table, finding, frames, threshold).items():
+        if not np.isfinite(uncertainty).all():
+            scores[name] = {"reason": "NaN scores"}
+            continue
+        scores[name] = _risk(frames, threshold, uncertainty, patients)
+        scores[name]["referred"] = _refer(frames, threshold, uncertainty, referred, patients)
     return {"threshold": threshold, "target": target, "scores": scores}
 
 
 def uncertainties(table: pd.DataFrame, finding: str, frames: Scored, threshold: float) -> dict[str, np.ndarray]:
-    """Return every uncertainty (n,), higher is less certain, that the table holds for all of these frames."""
+    """Return every uncertainty (n,), higher is less certain, of which the table has the column."""
     columns = {
         "entropy": f"predictive_entropy_{finding}",
         "mutual_information": f"mutual_information_{finding}",
@@ -66,7 +68,7 @@ def uncertainties(table: pd.DataFrame, finding: str, frames: Scored, threshold: 
             found[name] = table[column].iloc[frames.rows].to_numpy(dtype=float, na_value=np.nan)
     # A rare finding is decided far below p = 0.5, where the others are sure of every frame that is just missed.
     found["threshold_distance"] = -np.abs(frames.scores - threshold)
-    return {name: values for name, values in found.items() if np.isfinite(values).all()}
+    return found
 
 
 def _refer(

@@ -34,7 +34,7 @@ EXPLANATION = (
     "From the validation patients follow two promises about new patients, on average over patients: a threshold that "
     "misses at most so many of the frames with the finding; and an answer, yes, no or undecided, that is right or "
     "undecided for at least so many frames. They are good only for patients and devices like those of the validation. "
-    "Not shown: a little on the wrong side, but the interval reaches the promise, so these patients are too few to "
+    "Not shown: on the wrong side, but the interval reaches the promise, so these patients are too few to "
     "tell. Broken: the whole interval is on the wrong side."
 )
 

@@ -57,7 +57,7 @@ def referral(spots: Sequence[Place], colours: Sequence[tuple[str, str]]) -> Ques
 def ranked(place: Place, finding: str) -> list[str]:
     """Return the measured scores, the one that is told about first."""
     scores = at(place.block, KEY, finding, "scores")
-    found = [name for name in scores if isinstance(scores[name], dict)]
+    found = [name for name in scores if isinstance(scores[name], dict) and "reason" not in scores[name]]
     return sorted(found, key=lambda name: list(SCORES).index(name) if name in SCORES else len(SCORES))
 
 
