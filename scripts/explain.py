@@ -55,9 +55,7 @@ def main(config: DictConfig) -> None:
     size, out = run.config.data.image_size, Path(settings["out"])
     # A run that is not finished is refused before anything is done.
     thresholds, bank = run.trust()["thresholds"], read_predictions(run, "training")
-    (out / "explanations.json").unlink(
-        missing_ok=True
-    )  # of an earlier explanation; its presence says that all is there
+    (out / "explanations.json").unlink(missing_ok=True)  # its presence says that all is there
 
     # frames: somebody's manifest, or the run's own test frames
     if settings["manifest"] is None:

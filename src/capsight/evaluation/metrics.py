@@ -66,8 +66,7 @@ def measure(
     whole, *each = measured
     if trust:
         by_device = dict(tuple(predictions.groupby(devices.to_numpy())))
-        outsiders = dict(tuple(trust.outsiders.groupby("device")))
-        whole["ood"] = measure_ood({**by_device, **outsiders}, trust, resamples=resamples, seed=seed)
+        whole["ood"] = measure_ood(by_device, trust, resamples=resamples, seed=seed)
         for name, numbers in zip(names, each, strict=False):
             numbers["ood"] = {score: {"auroc": {name: of["auroc"][name]}} for score, of in whole["ood"].items()}
     return {**whole, "by_device": dict(zip(names, each or [whole], strict=True))}

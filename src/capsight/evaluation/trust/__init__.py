@@ -98,19 +98,25 @@ def measure_trust(table: pd.DataFrame, patients: Patients, findings: Sequence[st
     }
 
 
-def measure_ood(frames: dict[str, pd.DataFrame], trust: Trust, *, resamples: int, seed: int) -> dict:
-    """Measure how well each score of `likeness` tells some frames from validation frames: "ood" of metrics.json.
+def measure_ood(devices: dict[str, pd.DataFrame], trust: Trust, *, resamples: int, seed: int) -> dict:
+    """Measure how well each score of `likeness` tells frames from validation frames: "ood" of metrics.json.
 
-    frames: {name: predictions}, such as those of one device each. Outsiders have no patients: each counts as its own.
+    devices: {name: predictions of its frames}. Outsiders have no patients: each counts as its own.
     """
+    outsiders = dict(tuple(trust.outsiders.groupby("device")))
 
-    def auroc(score: str, table: pd.DataFrame) -> dict:
-        patients = None if "outsider" in table else table["patient"]
+    def auroc(score: str, table: pd.DataFrame, patients: pd.Series | None) -> dict:
         of, validation = table[score].to_numpy(float), trust.validation
         reference = validation[score].to_numpy(float)
         return measure_likeness(reference, validation["patient"], of, patients, resamples=resamples, seed=seed)
 
-    return {score: {"auroc": {name: auroc(score, table) for name, table in frames.items()}} for score in SCORES}
+    return {
+        score: {
+            "auroc": {name: auroc(score, table, table["patient"]) for name, table in devices.items()}
+            | {kind: auroc(score, table, None) for kind, table in outsiders.items()}
+        }
+        for score in SCORES
+    }
 
 
 def _selective(table: pd.DataFrame, patients: Patients, finding: str, points: dict) -> dict:
