@@ -247,3 +247,10 @@ def test_checks_are_said_in_words():
     ):  # fmt: skip
         assert evidence(measured(randomisation=test))["checks"][0].startswith(words)
     assert "3.4 % of what" in evidence(measured(completeness_gap=number(0.034, 0.03, 0.04)))["checks"][0]
+
+
+def test_what_the_neighbours_say_together_stands_above_them(tmp_path):
+    near = [{"picture": None, "distance": 1.0, "findings": "polyp", "patient": "q", "device": "d"}]
+    shown = Card("a", "polyp", 0.5, 0.5, 1, None, {}, neighbours=near, alike="1 of its 2 nearest <frames>")
+    write_gallery(tmp_path / "g.html", [shown], title="t", facts={}, table={})
+    assert "1 of its 2 nearest &lt;frames&gt;" in (tmp_path / "g.html").read_text()
