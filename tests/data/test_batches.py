@@ -6,7 +6,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from capsight.data.batches import PatientBalancedBatches
+from capsight.data.batches import JoinedBatches, PatientBalancedBatches, rarest_finding
 from capsight.errors import UserError
 
 
@@ -201,3 +201,30 @@ def test_lightning_sets_the_epoch(tmp_path):
 def test_bad_input(change, text):
     with pytest.raises(UserError, match=text):
         sampler(**({"classes": [0, 1], "patients": ["a", "b"]} | change))
+
+
+def test_a_frame_counts_for_its_rarest_finding():
+    nan = float("nan")
+    labels = np.array([[1, 0, 0], [1, 0, 0], [1, 1, 0], [0, 0, 0], [nan, 1, 0], [nan, nan, nan], [nan, 0, 0]])
+    assert rarest_finding(labels).tolist() == [1, 1, 2, 0, 2, -1, 0]
+
+
+def test_joined_batches_hold_source_frames_and_then_target_frames():
+    classes, patients = table()
+    is_target = np.arange(len(classes)) >= 400
+    source = sampler(np.where(is_target, -1, classes), patients, batches=7)
+    target = sampler(np.where(is_target, 0, -1), patients, p=1, k=6, batches=7, seed=2**32)
+    joined = JoinedBatches([source, target], keep=[10, None])
+    batches = list(joined)
+    assert len(batches) == len(joined) == 7
+    for batch, alone in zip(batches, source, strict=True):
+        rows = rows_of(batch)
+        assert is_target[rows].tolist() == [False] * 10 + [True] * 6
+        assert set(batch[:10]) < set(alone)
+        assert [pair for pair in alone if pair in batch[:10]] == batch[:10]
+    kept = [[pair in batch for pair in alone] for batch, alone in zip(batches, source, strict=True)]
+    assert len({tuple(places) for places in kept}) > 1  # what is dropped changes from step to step
+    assert batches == list(joined)
+    joined.sampler.set_epoch(1)
+    assert batches != list(joined)
+    assert [part.epoch for part in joined.parts] == [1, 1]

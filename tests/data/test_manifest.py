@@ -53,7 +53,7 @@ def test_every_problem_is_listed_with_line_column_and_value(tmp_path):
     for expected in (
         "line 2, column 'path': '../a.jpg' leaves the root folder",
         "line 2, column 'frame': '1.5' is not a whole number",
-        "line 2, column 'split': 'testing' is not train, val, test or empty",
+        "line 2, column 'split': 'testing' is not train, val, test, adapt or empty",
         "line 2, column 'x1': 'abc' is not a number",
         "line 2, column 'polyp': '2' is not 1, 0 or empty",
         "line 3, column 'path': 'C:\\\\b.jpg' leaves the root folder",

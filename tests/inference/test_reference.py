@@ -15,19 +15,9 @@ from capsight.inference.reference import (
     join_references,
     predict_outsiders,
     read_predictions,
-    spread_over_patients,
 )
 from capsight.learning.frame_learner import FrameLearner
 from capsight.learning.run import Run
-
-
-def test_the_bank_is_spread_over_the_patients():
-    table = pd.DataFrame({"path": [f"{i}" for i in range(110)], "patient": ["big"] * 100 + ["small"] * 8 + ["one"] * 2})
-    some = spread_over_patients(table, 12, seed=0)
-    assert some["patient"].value_counts().to_dict() == {"big": 5, "small": 5, "one": 2}
-    assert some["path"].astype(int).is_monotonic_increasing
-    assert spread_over_patients(table, 1000, seed=0)["path"].tolist() == table["path"].tolist()
-    assert spread_over_patients(table, 12, seed=1)["path"].tolist() != some["path"].tolist()
 
 
 def test_outsiders_are_predicted_like_frames():

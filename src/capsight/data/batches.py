@@ -7,7 +7,7 @@ import pandas as pd
 
 from capsight.errors import UserError
 
-PLAN, SEEDS = 0, 1  # tags that keep the two streams of random numbers apart
+PLAN, SEEDS, KEPT = 0, 1, 2  # tags that keep the streams of random numbers apart
 
 
 class PatientBalancedBatches:
@@ -93,6 +93,54 @@ class PatientBalancedBatches:
             sample_seeds = seeds.integers(2**32, size=rows.shape)
             pairs = np.stack([rows[:, mine].ravel(), sample_seeds[:, mine].ravel()], axis=1)
             yield [tuple(pair) for pair in pairs.tolist()]
+
+
+class JoinedBatches:
+    """Batches of several samplers over one data set, joined step by step: source frames, then target frames.
+
+    parts: batch samplers with the same number of batches. keep: how many frames of each part stay in a batch, None for
+    all; what is left over is dropped at random, by (seed, epoch, step), and the rest keeps its order.
+    """
+
+    def __init__(self, parts: Sequence[PatientBalancedBatches], keep: Sequence[int | None], *, seed: int = 0):
+        self.parts, self.keep, self.seed, self.epoch = list(parts), list(keep), seed, 0
+
+    @property
+    def sampler(self) -> "JoinedBatches":
+        """Itself: Lightning calls `set_epoch` on the sampler of a batch sampler, not on the batch sampler."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+        for part in self.parts:
+            part.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self.parts[0])
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        epoch = self.epoch
+        for step, batches in enumerate(zip(*self.parts, strict=True)):
+            rng = np.random.default_rng([KEPT, self.seed, epoch, step])
+            yield [pair for batch, keep in zip(batches, self.keep, strict=True) for pair in _some(batch, keep, rng)]
+
+
+def _some(batch: list, keep: int | None, rng: np.random.Generator) -> list:
+    if keep is None or keep >= len(batch):
+        return batch
+    return [batch[place] for place in np.sort(rng.permutation(len(batch))[:keep])]
+
+
+def rarest_finding(labels: np.ndarray) -> np.ndarray:
+    """Give each frame (n, F) of 1, 0 and NaN the class that batches are balanced by (n,).
+
+    That is its rarest positive finding (f + 1), or 0 without one: a frame with two findings counts for the one that is
+    harder to come by, and rare combinations do not become classes of their own. -1 where nothing at all is known.
+    """
+    positive = labels == 1
+    rarity = np.where(positive, positive.sum(axis=0), np.iinfo(np.int64).max)
+    classes = np.where(positive.any(axis=1), rarity.argmin(axis=1) + 1, 0)
+    return np.where(np.isnan(labels).all(axis=1), -1, classes)
 
 
 def _patients_by_class(used, classes, patients) -> list[tuple[np.ndarray, np.ndarray]]:

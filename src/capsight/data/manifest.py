@@ -20,7 +20,7 @@ from capsight.files import atomic
 REQUIRED = ("path", "patient", "video", "frame", "device")
 BOX = ("x1", "y1", "x2", "y2")
 OPTIONAL = ("site", "split", "mask", *BOX, "patient_from")
-SPLITS = ("train", "val", "test")
+SPLITS = ("train", "val", "test", "adapt")  # adapt: of a run, frames of the target that may give to training
 # Absolute (either kind of slash, or a drive letter), or with ".." as a part.
 LEAVES_ROOT = r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)"
 MAX_PROBLEMS = 20  # a page of problems is read, a thousand are not

@@ -1,9 +1,4 @@
-"""Who trains, who selects, who is tested: frames of one patient never stand on two sides.
-
-scikit-learn's StratifiedGroupKFold balances frames over folds. Where two videos hold all frames of a finding it may
-well put both into the test fold, and nothing is left to learn from. So patients are counted here first, frames only
-among equals: a finding of three patients has one in training, one in test and one in validation.
-"""
+"""Who trains, who selects, who is tested: frames of one patient never stand on two sides."""
 
 from collections.abc import Sequence
 
@@ -12,6 +7,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from capsight.data.deal import deal_groups
 from capsight.errors import UserError
 
 
@@ -68,7 +64,9 @@ def split_by_patient(
     unseen = np.isin(group, group[table["device"].isin(list(unseen_devices)).to_numpy()])
     dealt = np.isin(group, group[~orphan]) & ~unseen
     folds_of_frames = np.full(len(table), fold)
-    folds_of_frames[dealt] = _deal(table[dealt], group[dealt], findings, folds, seed)
+    # Among equals training comes first, then test, then validation, as fold 0 sees them.
+    preference = np.argsort([2, 0, 1, *range(3, folds)])
+    folds_of_frames[dealt] = deal_groups(table[dealt], group[dealt], findings, seed=seed, preference=preference)
     split = _sides(folds_of_frames, folds, fold)
     split[orphan & (split != "test")] = None
     sides = {side: bool((split[dealt] == side).sum()) for side in ("train", "val", "test")}
@@ -143,71 +141,3 @@ def _sides(folds_of_frames, folds, fold):
     split[folds_of_frames == (fold + 1) % folds] = "val"
     split[folds_of_frames == fold] = "test"
     return split
-
-
-def _deal(table, group, findings, folds, seed):
-    """Deal whole groups to folds, the rarest finding first (after Sechidis et al. 2011); a fold for each frame."""
-    # Groups are numbered by their first path, so that the order of the rows does not matter.
-    first = table["path"].groupby(group).min().sort_values()
-    if len(first) < folds:
-        raise UserError(
-            f"{len(first)} patients are too few for {folds} folds; take fewer folds (3 at least). "
-            "A video id that several patients share makes one patient of them."
-        )
-    unit = pd.Index(first.index).get_indexer(group)
-    positive, size = _counts(table, unit, len(first), findings)  # (unit, finding, device), (unit, device) frames
-    rng = np.random.default_rng(seed)
-    # Large groups first, for small ones level the folds later; among groups of similar size by chance.
-    order = np.lexsort([rng.random(len(first)), -np.round(np.log2(size.sum(axis=1)))])
-    deal = _Deal(positive, size, folds)
-    for finding in np.argsort((positive.sum(axis=2) > 0).sum(axis=0), kind="stable"):
-        holds = positive[:, finding] > 0  # (unit, device)
-        for device in np.argsort(holds.sum(axis=0), kind="stable"):
-            for one in order[holds[order, device]]:
-                deal.give(one, finding, device)
-    for one in order:
-        deal.give(one)
-    return deal.fold[unit]
-
-
-def _counts(table, unit, n_units, findings):
-    device = pd.factorize(table["device"].fillna(""), sort=True)[0]
-    size = np.zeros((n_units, device.max() + 1))
-    np.add.at(size, (unit, device), 1)
-    positive = np.zeros((n_units, len(findings), device.max() + 1))
-    for number, finding in enumerate(findings):
-        np.add.at(positive[:, number], (unit, device), (table[finding] == 1).fillna(False).to_numpy(float))
-    return positive, size
-
-
-class _Deal:
-    """The state of a deal: which group is in which fold, and where the next one is wanted most."""
-
-    def __init__(self, positive, size, folds):
-        self.positive, self.size = positive, size
-        self.fold = np.full(len(size), -1)
-        # Among equals training comes first, then test, then validation, as fold 0 sees them.
-        self.preference = np.argsort([2, 0, 1, *range(3, folds)])
-
-    def give(self, one, finding=None, device=None):
-        """Put a group, if it has no fold yet, where its finding, its device or else its frames are rarest."""
-        if self.fold[one] >= 0:
-            return
-        frames, folds = self.size.sum(axis=1), len(self.preference)
-        if finding is None:
-            wants = [self._in_folds(self.size[:, self.size[one].argmax()] > 0)]
-        else:
-            holds = self.positive[:, finding] > 0
-            anywhere = holds.any(axis=1)
-            wants = [self._in_folds(holds[:, device]), self._in_folds(anywhere)]
-            if anywhere.sum() < folds:
-                wants.append(self.preference)
-            elif holds[:, device].sum() < folds:
-                wants.insert(1, self.preference)
-            wants.append(self._in_folds(self.positive[:, finding].sum(axis=1)))
-        wants += [self._in_folds(frames), self.preference]
-        self.fold[one] = np.lexsort(wants[::-1])[0]
-
-    def _in_folds(self, amount):
-        given = self.fold >= 0
-        return np.bincount(self.fold[given], weights=amount[given], minlength=len(self.preference))

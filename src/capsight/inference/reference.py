@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from scipy.special import expit
 
+from capsight.data.deal import spread_over_patients
 from capsight.data.outsiders import KINDS, outsiders
 from capsight.errors import UserError
 from capsight.evaluation.trust.likeness import TrainingFrames, score_likeness
@@ -59,6 +60,11 @@ def keep_reference(run: Run, reference: Reference) -> None:
     write_predictions(run.dir / "training", *reference.training)
 
 
+def keep_adapting(run: Run, learner: FrameLearner, root: str | Path, **settings) -> None:
+    """Predict the target's frames that may give to training, with the labels that it saw, and keep that in the run."""
+    write_predictions(run.dir / "adapt", *predict(learner, run.frames("adapt"), root, **settings)[:2])
+
+
 def read_reference(run: Run, learner: FrameLearner) -> Reference:
     """Read what `keep_reference` kept; the outsiders are predicted again. UserError where the run has none."""
     validation, training = (read_predictions(run, split) for split in ("validation", "training"))
@@ -66,7 +72,7 @@ def read_reference(run: Run, learner: FrameLearner) -> Reference:
 
 
 def read_predictions(run: Run, split: str) -> Predicted:
-    """Read the run's predictions of `validation` or `training` frames. UserError where there are none."""
+    """Read the run's predictions of `validation`, `training` or `adapt` frames. UserError where there are none."""
     folder = run.dir / split
     needed = ["path", "patient", "device"]
     needed += [f"{name}_{finding}" for finding in run.findings for name in ("label", "logit", "probability")]
@@ -127,10 +133,3 @@ def predict_outsiders(learner: FrameLearner, image_size: int, crops: int = 1) ->
     columns = {"logit": np.concatenate(logits)}
     columns["probability"] = expit(columns["logit"])
     return Predicted(prediction_table(table, columns, learner.findings), np.concatenate(embeddings))
-
-
-def spread_over_patients(table: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
-    """Draw at most `n` frames, patient by patient in turn, in the order of the table."""
-    shuffled = table.sample(frac=1, random_state=seed)
-    turn = shuffled.groupby("patient", dropna=False).cumcount()
-    return table.loc[turn.sort_values(kind="stable").index[:n].sort_values()].reset_index(drop=True)
