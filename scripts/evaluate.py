@@ -21,6 +21,7 @@ from capsight.inference.reference import (
     read_predictions,
     read_reference,
 )
+from capsight.learning.adapting import at_test_time
 from capsight.learning.run import read_run
 from capsight.learning.settings import check_trust
 from capsight.report.results import write_results
@@ -57,7 +58,7 @@ def main(config: DictConfig) -> None:
         else:  # what the run kept is of one crop
             bank = len(read_predictions(member, "training").table)
             references.append(make_reference(member, learner, member.config.data.root, bank=bank, **how))
-        predicted.append(predict(learner, table, root, **how))
+        predicted.append(predict(at_test_time(member, learner), table, root, **how))
     reference = join_references(references, findings)
     tables, embeddings, skipped = zip(*predicted, strict=True)
     test = Predicted(*join_members(tables, embeddings, findings))

@@ -9,13 +9,15 @@ import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from capsight.adaptation.methods import build_adaptation
 from capsight.cli import verb
 from capsight.data.manifest import read_manifest
 from capsight.data.phantom import ensure_phantom
-from capsight.data.splits import split_frames
+from capsight.data.target import split_devices
 from capsight.data.vocabulary import coarse
 from capsight.inference.predict import predict
-from capsight.inference.reference import Predicted, keep_reference, make_reference
+from capsight.inference.reference import Predicted, keep_adapting, keep_reference, make_reference
+from capsight.learning.adapting import adapt_trained, at_test_time, begin_with, check_adaptation, keep_as_begun
 from capsight.learning.frame_data import FrameData
 from capsight.learning.frame_learner import FrameLearner
 from capsight.learning.run import start_run
@@ -26,37 +28,47 @@ from capsight.report.results import write_results
 
 @verb("train")
 def main(config: DictConfig) -> None:
+    run_dir = Path(HydraConfig.get().runtime.output_dir)
+    del config.grid  # the grid is of scripts/shift.py: this is one run
     settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     check_settings(settings)
     data, root, findings = settings["data"], settings["data"]["root"], settings["data"]["findings"]
+
+    adaptation = build_adaptation(settings["adaptation"])
+    check_adaptation(adaptation, settings)
 
     # data: what is known of every frame, and its side of the split
     if "phantom" in data:
         ensure_phantom(data["manifest"], root, **data["phantom"])
     table = coarse(read_manifest(data["manifest"]), findings)
-    table["split"] = split_frames(table, findings, **data["split"])
-    table = table[table["split"].notna()].reset_index(drop=True)
+    table = split_devices(table, findings, draw=settings["seed"], **data["split"])
 
     # model
     pl.seed_everything(settings["seed"], verbose=False)
     loading = {key: data[key] for key in ("image_size", "on_bad_frame", "workers")}
     batches = {"augmentation": data["augmentation"], "seed": settings["seed"], **data["batch"]}
-    frames = FrameData(table, root=root, findings=findings, **loading, **batches)
+    frames = FrameData(table, root=root, findings=findings, adaptation=adaptation, **loading, **batches)
     learner = FrameLearner(
         findings=findings,
         seed=settings["seed"],
         image_size=data["image_size"],
         targets=frames.targets(),
+        adaptation=adaptation,
         **settings["model"],
     )
+    if settings["start"]:
+        begin_with(learner, settings["start"], table)
 
     # run: everything that is needed to do this again; begun when nothing is left to be refused
-    run_dir = Path(HydraConfig.get().runtime.output_dir)
     trainer = build_trainer(run_dir, settings["trainer"])
     run = start_run(run_dir, config, table, resume=settings["resume"])
 
     # loop
-    train(run, trainer, learner, frames)
+    if settings["start"] and not settings["trainer"]["max_epochs"]:
+        keep_as_begun(run, learner)
+    else:
+        train(run, trainer, learner, frames)
+    adapt_trained(run, root=root, **loading)
 
     # test: what is decided comes from the validation patients, numbers from the test patients
     best, trust = run.learner(), settings["trust"]
@@ -64,7 +76,11 @@ def main(config: DictConfig) -> None:
     passes = {"passes": trust["passes"], "deep": trust["deep"]}
     reference = make_reference(run, best, root, bank=settings["bank"], **passes, **predicting)
     keep_reference(run, reference)
-    predictions, embeddings, skipped = predict(best, run.frames("test"), root, **passes, **predicting)
+    if settings["data"]["split"]["target"]:
+        keep_adapting(run, at_test_time(run, best), root, **predicting)
+    predictions, embeddings, skipped = predict(
+        at_test_time(run, best), run.frames("test"), root, **passes, **predicting
+    )
     write_results(
         run.dir,
         run,
@@ -73,6 +89,7 @@ def main(config: DictConfig) -> None:
         trust=trust,
         root=root,
         skipped=sorted({*learner.skipped, *skipped}),
+        page=settings["report"],
     )
 
 

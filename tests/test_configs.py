@@ -10,6 +10,7 @@ from capsight.cli import CONF
 from capsight.data.batches import PatientBalancedBatches
 from capsight.data.phantom import make_phantom
 from capsight.data.splits import split_frames
+from capsight.data.target import split_devices
 from capsight.learning.frame_learner import FrameLearner
 
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
@@ -30,9 +31,10 @@ def test_every_setting_is_read(experiment):
     config = settings(experiment)
     data = config["data"]
     assert set(config["model"]) <= names(FrameLearner)
-    assert set(data["split"]) <= names(split_frames)
+    assert set(data["split"]) <= names(split_frames) | names(split_devices)
     assert set(data.get("phantom", {})) <= names(make_phantom)
     assert {"classes_per_batch", "frames_per_class"} <= set(data["batch"]) & names(PatientBalancedBatches)
+    assert set(config["grid"]) == set(OmegaConf.load(CONF / "grid.yaml"))
     learner = FrameLearner(findings=["polyp"], **{**config["model"], "pretrained": False, "weights": None})
     assert learner.network.head.classifier.out_features == 1
 
@@ -42,4 +44,4 @@ def test_an_experiment_has_the_say():
 
 
 def test_there_are_experiments():
-    assert {"demo", "capsule_vision"} <= set(EXPERIMENTS)
+    assert {"demo", "capsule_vision", "shift_phantom"} <= set(EXPERIMENTS)

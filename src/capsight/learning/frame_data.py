@@ -2,22 +2,28 @@
 
 from functools import partial
 
+import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from capsight.data.batches import PatientBalancedBatches
+from capsight.adaptation.base import Adaptation
+from capsight.data.batches import JoinedBatches, PatientBalancedBatches, rarest_finding
 from capsight.data.dataset import FrameDataset, collate
 from capsight.data.transforms import evaluation_transform, training_transform
 from capsight.learning.targets import UNKNOWN
 
+OTHER = 2**32  # parts of a batch draw from streams of random numbers that seeds do not reach
+
 
 class FrameData(pl.LightningDataModule):
-    """Frames of the manifest's splits `train` and `val` as batches.
+    """Frames of the splits `train` and `val` as batches, joined by those of `adapt` where a method needs them.
 
-    table: the manifest with `split`. classes_per_batch × frames_per_class is the size of a training batch.
+    table: the manifest with `split`. classes_per_batch × frames_per_class is the size of a training batch;
+    target_frames unlabelled ones are added for methods that learn from them. A training batch says with `is_target`
+    (B,) which of its frames are the target's, and with `device` (B,) a number for the capsule of each.
     """
 
     def __init__(
@@ -30,19 +36,26 @@ class FrameData(pl.LightningDataModule):
         classes_per_batch: int,
         frames_per_class: int,
         batches_per_epoch: int | None,
+        target_frames: int = 0,
+        adaptation: Adaptation | None = None,
         augmentation: float,
         workers: int,
         on_bad_frame: str,
         seed: int,
     ):
         super().__init__()
-        training = table[table["split"] == "train"].reset_index(drop=True)
+        self.adaptation = adaptation or Adaptation()
+        learned_from = ["train"] + ["adapt"] * (self.adaptation.needs_target or self.adaptation.needs_labels)
+        training = table[table["split"].isin(learned_from)].reset_index(drop=True)
         validation = table[table["split"] == "val"].reset_index(drop=True)
         frames = partial(FrameDataset, root=root, findings=findings, on_bad_frame=on_bad_frame)
         self.training_frames = frames(training, transform=training_transform(image_size, strength=augmentation))
         self.validation_frames = frames(validation, transform=evaluation_transform(image_size))
         self.patients, self.workers, self.seed = training["patient"], workers, seed
         self.batch_shape, self.batches_per_epoch = (classes_per_batch, frames_per_class), batches_per_epoch
+        self.target_frames = target_frames
+        self.is_target = torch.tensor((training["split"] == "adapt").tolist(), dtype=torch.bool)
+        self.device = torch.from_numpy(pd.factorize(training["device"].fillna(""), sort=True)[0])
 
     def targets(self) -> Tensor:
         """Return what is known of the training frames: (N, F) with NaN for unknown."""
@@ -52,19 +65,40 @@ class FrameData(pl.LightningDataModule):
         batches = self.batches(self.trainer.global_rank, self.trainer.world_size)
         return self._loader(self.training_frames, batch_sampler=batches)
 
-    def batches(self, rank: int = 0, world: int = 1) -> PatientBalancedBatches:
+    def on_before_batch_transfer(self, batch: dict, dataloader_idx: int) -> dict:
+        if not self.trainer.training:
+            return batch
+        return batch | {"is_target": self.is_target[batch["row"]], "device": self.device[batch["row"]]}
+
+    def batches(self, rank: int = 0, world: int = 1) -> PatientBalancedBatches | JoinedBatches:
         """Return the training batches of one of `world` processes."""
+        method, is_target = self.adaptation, self.is_target.numpy()
+        classes = rarest_finding(self.targets().numpy())
+        drawn = partial(PatientBalancedBatches, patients=self.patients, rank=rank, world=world)
         classes_per_batch, frames_per_class = self.batch_shape
-        return PatientBalancedBatches(
-            rarest_finding(self.targets()).numpy(),
-            self.patients,
+        pooled = method.needs_labels and method.labelled_frames is None
+        source_classes = classes if pooled else np.where(is_target, UNKNOWN, classes)
+        keep = [None]
+        if method.needs_labels and not pooled:
+            keep = list(method.labelled_frames)
+            frames_per_class = -(-keep[0] // min(classes_per_batch, _count(source_classes)))
+        source = drawn(
+            source_classes,
             classes_per_batch=classes_per_batch,
             frames_per_class=frames_per_class,
             batches=self.batches_per_epoch,
             seed=self.seed,
-            rank=rank,
-            world=world,
         )
+        parts, every_step = [source], {"batches": len(source)}
+        if method.needs_labels and not pooled:
+            labelled = np.where(is_target, classes, UNKNOWN)
+            shape = {"classes_per_batch": _count(labelled), "frames_per_class": -(-keep[1] // _count(labelled))}
+            parts.append(drawn(labelled, **shape, **every_step, seed=self.seed + OTHER))
+        if method.needs_target:
+            shape = {"classes_per_batch": 1, "frames_per_class": self.target_frames}
+            parts.append(drawn(np.where(is_target, 0, UNKNOWN), **shape, **every_step, seed=self.seed + 2 * OTHER))
+            keep.append(None)
+        return JoinedBatches(parts, keep, seed=self.seed) if len(parts) > 1 else source
 
     def val_dataloader(self) -> DataLoader:
         return self._loader(self.validation_frames, batch_size=2 * self.batch_shape[0] * self.batch_shape[1])
@@ -80,14 +114,5 @@ class FrameData(pl.LightningDataModule):
         )
 
 
-def rarest_finding(targets: Tensor) -> Tensor:
-    """Give each training frame the class that batches are balanced by (N,).
-
-    That is its rarest positive finding (f + 1), or 0 without one: a frame with two findings counts for the one that is
-    harder to come by, and rare combinations do not become classes of their own. -1 where nothing at all is known.
-    """
-    positive = targets == 1
-    count = positive.sum(dim=0)
-    rarity = torch.where(positive, count, torch.iinfo(torch.int64).max)
-    classes = torch.where(positive.any(dim=1), rarity.argmin(dim=1) + 1, 0)
-    return classes.masked_fill(targets.isnan().all(dim=1), UNKNOWN)
+def _count(classes: np.ndarray) -> int:
+    return len(np.unique(classes[classes != UNKNOWN]))

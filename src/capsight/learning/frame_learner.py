@@ -5,6 +5,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
+from capsight.adaptation.base import Adaptation, Combined, Step
 from capsight.errors import UserError
 from capsight.learning.objective import Objective
 from capsight.learning.optimiser import build_optimiser, warmup_cosine
@@ -15,6 +16,7 @@ from capsight.nn import Backbone, EmbeddingHead, FrameClassifier, WeightsError
 class FrameLearner(pl.LightningModule):
     """A frame classifier with its objective and optimiser; the arguments are the section `model` of the config.
 
+    adaptation: what carries it to a target capsule while it is trained; batches then say `is_target` and `device`.
     findings: names, in the order of the targets' columns. targets: (N, F) of the training frames, for balanced
     class weights only. UserError for names and weights that cannot be had.
     """
@@ -26,6 +28,7 @@ class FrameLearner(pl.LightningModule):
         seed: int = 0,
         image_size: int | None = None,
         targets: Tensor | None = None,
+        adaptation: Adaptation | None = None,
         backbone: str = "resnet18",
         pretrained: bool = False,
         weights: str | None = None,
@@ -53,6 +56,8 @@ class FrameLearner(pl.LightningModule):
             head={"dim": embedding_dim, "normalise": normalise, "dropout": dropout},
         )
         self.objective = Objective(task=task, targets=targets, **(loss or {}))
+        self.adaptation = adaptation or Combined()
+        self.adaptation.prepare(self.network, task)
         optimiser = dict(optimiser or {})
         self.warmup = optimiser.pop("warmup", 0.1)
         self.optimiser = optimiser
@@ -91,10 +96,31 @@ class FrameLearner(pl.LightningModule):
         self._read += len(batch["row"])
         if len(batch["row"]) == 0:  # every frame of the batch was unreadable and is skipped
             return None
-        losses = self.objective(self.network.classify, self.network.embed(batch["image"]), batch["target"])
+        images, is_target = batch["image"], batch.get("is_target")
+        if self.adaptation.trains:
+            images = self.adaptation.images(images.float() / 255, is_target, batch.get("device"))
+        embedding = self.network.embed(images)
+        losses = self.objective(self.network.classify, embedding, batch["target"])
+        if self.adaptation.trains:
+            losses |= self._adapting(embedding, batch["target"], is_target)
+            losses["loss"] = losses["loss"] + losses.get("adaptation", 0.0)
         for name, value in losses.items():
             self.log(f"train_{name}", value, on_step=False, on_epoch=True, batch_size=len(batch["target"]))
         return losses["loss"]
+
+    def _adapting(self, embedding: Tensor, targets: Tensor, is_target: Tensor) -> dict[str, Tensor]:
+        """Return what the method adds to the loss, {} for nothing."""
+        step = Step(
+            embedding=embedding,
+            logits=self.network.classify(embedding),
+            targets=targets,
+            target=is_target,
+            task=self.task,
+            progress=self.global_step / max(1, int(self.trainer.estimated_stepping_batches)),
+            classification=lambda logits: self.objective.classification(logits, targets),
+        )
+        loss = self.adaptation.loss(step)
+        return {} if loss is None else {"adaptation": loss}
 
     def validation_step(self, batch: dict, _: int) -> None:
         self.skipped.update(batch["skipped"])
@@ -118,7 +144,7 @@ class FrameLearner(pl.LightningModule):
 
     def configure_optimizers(self) -> dict:
         try:
-            optimiser = build_optimiser(self.network, **self.optimiser)
+            optimiser = build_optimiser(self, **self.optimiser)  # a method may have weights too
         except (TypeError, ValueError) as error:
             raise UserError(f"model.optimiser: {error}") from None
         steps = max(1, int(self.trainer.estimated_stepping_batches))

@@ -47,14 +47,15 @@ class Objective(nn.Module):
     def forward(self, classify: nn.Module, embedding: Tensor, targets: Tensor) -> dict[str, Tensor]:
         read_out_only = self.objective == "triplet"
         logits = classify(embedding.detach() if read_out_only else embedding)
-        losses = {"classification": self._classification(logits, targets)}
+        losses = {"classification": self.classification(logits, targets)}
         losses["loss"] = losses["classification"]
         if self.objective != "ce":
             losses["triplet"] = triplet_loss(embedding, self._alike(targets), **self.triplet)
             losses["loss"] = losses["loss"] + self.weight * losses["triplet"]
         return losses
 
-    def _classification(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def classification(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the classification loss of logits (B, C) and targets (B, F), a scalar."""
         options = {"focal_gamma": self.focal_gamma}
         if self.task == "exclusive":
             return exclusive_loss(logits, exclusive_class(targets), class_weights=self.class_weights, **options)

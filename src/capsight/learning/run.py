@@ -29,7 +29,7 @@ PACKAGES = (
     "pandas",
 )
 # What may differ between the start of a run and its continuation, as on another machine.
-MAY_CHANGE = {"title", "resume", "run_dir", "data.manifest", "data.root", "data.workers", "bank"} | {
+MAY_CHANGE = {"title", "resume", "report", "run_dir", "data.manifest", "data.root", "data.workers", "bank"} | {
     f"trainer.{name}" for name in ("accelerator", "devices", "strategy")
 }
 
@@ -54,6 +54,16 @@ class Run:
     def best(self) -> Path:
         return self.dir / "checkpoints" / "best.ckpt"
 
+    @property
+    def adapted(self) -> Path:
+        """The best weights after what the adaptation methods did to them; only where they did anything."""
+        return self.dir / "checkpoints" / "adapted.ckpt"
+
+    @property
+    def adaptation(self) -> dict[str, dict]:
+        """The adaptation methods and their settings, {} for none."""
+        return OmegaConf.to_container(self.config.get("adaptation") or OmegaConf.create({}))
+
     def frames(self, split: str) -> pd.DataFrame:
         """Return the manifest's rows of one split."""
         return self.manifest[self.manifest["split"] == split].reset_index(drop=True)
@@ -70,13 +80,15 @@ class Run:
         return trust
 
     def learner(self) -> FrameLearner:
-        """Return the trained model with the best validation score, in evaluation mode."""
+        """Return the trained model with the best validation score, adapted where it was, in evaluation mode."""
+        file = self.adapted if self.adapted.exists() else self.best
         model = OmegaConf.to_container(self.config.model) | {"pretrained": False, "weights": None}
         learner = FrameLearner(findings=self.findings, image_size=self.config.data.image_size, **model)
         try:
-            learner.load_state_dict(load_checkpoint(self.best)["state_dict"])
+            state = load_checkpoint(file)["state_dict"]  # the weights of an adaptation method served training only
+            learner.load_state_dict({name: tensor for name, tensor in state.items() if name.startswith("network.")})
         except (KeyError, RuntimeError):
-            raise UserError(f"{self.best} is not the model that {self.dir / 'config.yaml'} describes.") from None
+            raise UserError(f"{file} is not the model that {self.dir / 'config.yaml'} describes.") from None
         return learner.eval()
 
     def _read_json(self, name: str) -> dict:

@@ -2,6 +2,7 @@
 
 from capsight.data.manifest import OPTIONAL, REQUIRED
 from capsight.errors import UserError
+from capsight.evaluation.selection import PROTOCOLS
 from capsight.evaluation.trust.calibration import METHODS
 
 # name: kind, least, most
@@ -13,6 +14,8 @@ NUMBERS = {
     "data.split.folds": (int, 3, 10_000),
     "data.split.fold": (int, 0, 10_000),
     "data.split.seed": (int, 0, 2**31),
+    "data.split.labelled": (int, 0, 10**9),
+    "data.batch.target_frames": (int, 1, 10_000),
     "data.batch.classes_per_batch": (int, 1, 10_000),
     "data.batch.frames_per_class": (int, 1, 10_000),
     "model.dropout": (float, 0, 1),
@@ -43,6 +46,9 @@ def check_settings(settings: dict) -> None:
     check_trust(settings["trust"])
     for name in ("data.findings", "data.split.unseen_devices"):
         _check_names(name, _look_up(settings, name), empty=name != "data.findings")
+    for name in ("data.split.source", "data.split.labelled_findings"):
+        if (names := _look_up(settings, name)) is not None:
+            _check_names(name, names, empty=False)
     if reserved := sorted({*settings["data"]["findings"]} & {*REQUIRED, *OPTIONAL}):
         raise UserError(f"data.findings names {', '.join(reserved)}, which is a column of the manifest, not a finding.")
 
@@ -65,6 +71,57 @@ def check_trust(trust: dict) -> None:
             raise UserError(f"trust.{name}={shares} is not possible; give shares between 0 and 1, as in [0.95,0.90].")
     if trust["calibration"] not in ("none", *METHODS):
         raise UserError(f"trust.calibration={trust['calibration']} is not known; choose none, {', '.join(METHODS)}.")
+
+
+def check_grid(grid: dict) -> None:
+    """Raise UserError where a setting of the group `grid` is none."""
+    _check_number("grid.jobs", grid["jobs"], int, 1, 1024)
+    for name in ("seeds", "labelled"):
+        if not isinstance(grid[name], list) or not grid[name]:
+            raise UserError(f"grid.{name}={grid[name]} is not possible; give one whole number or more, as in [0,1,2].")
+        for number in grid[name]:
+            _check_number(f"grid.{name}", number, int, 0, 2**31)
+    _check_names("grid.methods", grid["methods"], empty=True)
+    for name in ("targets", "losses"):
+        if grid[name] is not None:
+            _check_names(f"grid.{name}", grid[name], empty=False)
+    if grid["selection"] not in PROTOCOLS:
+        raise UserError(f"grid.selection={grid['selection']} is not known; choose {', '.join(PROTOCOLS)}.")
+    if not _are_settings(grid["adapting"]):
+        raise UserError(
+            f"grid.adapting={grid['adapting']} is not possible; give settings, as in [trainer.max_epochs=2]."
+        )
+    _check_variants(grid["variants"] or {}, grid["methods"])
+
+
+def check_left_to_grid(settings: dict) -> None:
+    """Raise UserError where a setting that the grid gives to each of its trainings is given for all of them."""
+    split = settings["data"]["split"]
+    for name, value, instead in (
+        ("seed", settings["seed"], "seeds"),
+        ("adaptation", ",".join(settings["adaptation"] or ()), "methods"),
+        ("data.split.source", split["source"], "sources"),
+        ("data.split.target", split["target"], "targets"),
+        ("data.split.labelled", split["labelled"], "labelled"),
+    ):
+        if value:
+            raise UserError(f"{name}={value} is of a single training; give grid.{instead} in its place.")
+    if settings["start"]:
+        raise UserError(f"start={settings['start']} is of a single training; those of a grid begin with their sources.")
+
+
+def _check_variants(variants, methods: list[str]) -> None:
+    if not isinstance(variants, dict) or not all(_are_settings(settings or []) for settings in variants.values()):
+        raise UserError(
+            f"grid.variants={variants} is not possible; give a list of settings for each method, as in "
+            '{dann:["adaptation.dann.weight=0.1"]}.'
+        )
+    if unused := [name for name in variants if name not in ("none", *methods)]:
+        raise UserError(f"grid.variants has settings for {unused[0]}, which grid.methods does not name.")
+
+
+def _are_settings(value) -> bool:
+    return isinstance(value, list) and all(isinstance(setting, str) for setting in value)
 
 
 def _is_share(value) -> bool:

@@ -12,6 +12,7 @@ from capsight.evaluation.trust.likeness import fit_likeness
 from capsight.files import write_json
 from capsight.inference.predict import write_predictions
 from capsight.inference.reference import Predicted, Reference, add_likeness
+from capsight.learning.adapting import adapted_to
 from capsight.learning.run import Run
 from capsight.learning.training import read_history
 from capsight.report.report import write_report
@@ -20,14 +21,23 @@ from capsight.report.words import listed
 
 
 def write_results(
-    out: str | Path, run: Run, test: Predicted, reference: Reference, *, trust: dict, root: str, skipped: list[str]
+    out: str | Path,
+    run: Run,
+    test: Predicted,
+    reference: Reference,
+    *,
+    trust: dict,
+    root: str,
+    skipped: list[str],
+    page: bool = True,
 ) -> dict:
     """Write the files of a test into `out`, print the table, and return the metrics.
 
-    run: for an ensemble, its first member. trust: the settings of that group.
+    run: for an ensemble, its first member. trust: the settings of that group. page: whether report.html is wanted.
     """
-    out, trained, findings = Path(out), set(run.frames("train")["device"].dropna()), run.findings
-    unseen = sorted(set(test.table["device"].dropna()) - trained)
+    out, findings, adapted = Path(out), run.findings, adapted_to(run)
+    known = {*run.frames("train")["device"].dropna(), *([adapted["device"]] if adapted else [])}
+    unseen = sorted(set(test.table["device"].dropna()) - known)
     for name in ("metrics.json", "skipped.json"):  # of an earlier test; they come back when this one has them
         (out / name).unlink(missing_ok=True)
 
@@ -43,18 +53,20 @@ def write_results(
         write_json({"skipped": skipped}, out / "skipped.json")
     settings = {"findings": findings, "thresholds": thresholds, "trust": Trust(fitted, validation, outsiders)}
     metrics = _measure(predictions, test.embeddings, unseen, settings)
-    write_report(
-        out / "report.html",
-        predictions=predictions,
-        embeddings=test.embeddings,
-        metrics=metrics,
-        run=describe(run, unseen, skipped),
-        root=root,
-        warnings=[*tested_frames(run, predictions, skipped), *_on_trust(predictions, fitted, trust)],
-    )
+    if page:
+        write_report(
+            out / "report.html",
+            predictions=predictions,
+            embeddings=test.embeddings,
+            metrics=metrics,
+            run=describe(run, unseen, adapted, skipped),
+            root=root,
+            warnings=[*tested_frames(run, predictions, skipped), *_on_trust(predictions, fitted, trust)],
+        )
     write_metrics(metrics, out / "metrics.json")  # last: its presence says that the test is complete
     print_metrics(metrics, unseen_devices=unseen)
-    Console().print(f"report: {(out / 'report.html').resolve()}", highlight=False, soft_wrap=True)
+    if page:
+        Console().print(f"report: {(out / 'report.html').resolve()}", highlight=False, soft_wrap=True)
     return metrics
 
 
@@ -71,12 +83,12 @@ def _measure(predictions: pd.DataFrame, embeddings: np.ndarray, unseen: list[str
 def tested_frames(run: Run, predictions: pd.DataFrame, skipped: list[str]) -> list[str]:
     """Say what makes the numbers too good, or not those of all frames."""
     warnings = []
-    used = run.manifest[run.manifest["split"].isin(["train", "val"])]
+    used = run.manifest[run.manifest["split"].isin(["train", "val", "adapt"])]
     leaks = pd.concat([predictions[name].isin(used[name].dropna()) for name in ("path", "video", "patient")], axis=1)
     if leaking := int(leaks.any(axis=1).sum()):
         warnings.append(
-            f"{leaking:,} of {len(predictions):,} test frames are of patients or videos that were used in training or "
-            "validation: the numbers are too good."
+            f"{leaking:,} of {len(predictions):,} test frames are of patients or videos that were used in training, "
+            "validation or adaptation: the numbers are too good."
         )
     if skipped:
         warnings.append(
@@ -102,7 +114,7 @@ def _on_trust(predictions: pd.DataFrame, fitted: dict, trust: dict) -> list[str]
     return warnings
 
 
-def describe(run: Run, unseen: list[str], skipped: list[str]) -> dict:
+def describe(run: Run, unseen: list[str], adapted: dict | None, skipped: list[str]) -> dict:
     """Say what was trained on what, for the report."""
     config, training, validation = run.config, run.frames("train"), run.frames("val")
     return run.facts() | {
@@ -121,6 +133,7 @@ def describe(run: Run, unseen: list[str], skipped: list[str]) -> dict:
         "n_validation_frames": len(validation),
         "n_validation_patients": validation["patient"].nunique(),
         "unseen_devices": unseen,
+        "adapted_to": adapted,
         "skipped_frames": skipped,
         "history": read_history(run),
     }

@@ -11,7 +11,7 @@ from capsight.report.embedding import flatten, groupings
 from capsight.report.tables import Footnotes, cells, counted, interval, measured_columns, positive_of_all
 
 ORDER = ("experiment", "backbone", "image_size", "findings", "objective", "epochs", "seed", "split", "commit")
-ELSEWHERE = ("title", "config", "history", "skipped_frames", "train_devices", "unseen_devices")
+ELSEWHERE = ("title", "config", "history", "skipped_frames", "train_devices", "unseen_devices", "adapted_to")
 
 
 def headlines(metrics: dict) -> list[dict[str, Any]]:

@@ -28,7 +28,18 @@ def trained_and_tested(run: dict, metrics: dict) -> str:
         parts[-1] += ","
         parts.append(f"taken with {listed(run['train_devices'])}")
     size = frames_of(metrics.get("n_frames"), metrics.get("n_patients"))
-    return f"{' '.join(parts)}. It was tested on {size}{_tested_devices(run, metrics)}."
+    return f"{' '.join(parts)}.{_adapted(run)} It was tested on {size}{_tested_devices(run, metrics)}."
+
+
+def _adapted(run: dict) -> str:
+    used = run.get("adapted_to")
+    if not used:
+        return ""
+    told = f" It was adapted to {used['device']} by {listed(used['methods'])}"
+    if not used["n_frames"]:
+        return f"{told}, on the frames that it is tested on and without their labels."
+    labels = f"{used['n_labelled']:,} of them labelled" if used["n_labelled"] else "none of them labelled"
+    return f"{told} on {frames_of(used['n_frames'], used['n_patients'])}, {labels} and none of them tested."
 
 
 def frames_of(frames: int | None, patients: int | None) -> str:
