@@ -9,12 +9,12 @@ from rich.console import Console
 
 from capsight.report import shift_plots
 from capsight.report.shift import print_shift, write_shift
-from capsight.report.shift_words import tell
+from capsight.report.shift_words import signed, tell
 from capsight.report.tables import Interval
 
 SECTIONS = ["summary", "matrix", "recovered", "curves", "thresholds", "calibration", "distances", "control"]
 SECTIONS += ["selection", "cells"]
-DEVICES = ["A", "B <i>bold</i>", "C"]
+DEVICES = ["A", 'B <i>bold</i><script>alert("1")</script>', "C"]
 
 
 def number(value, spread=0.05, reason=None):
@@ -133,7 +133,7 @@ def test_sections_stand_in_order(whole):
 def test_loads_nothing_and_takes_no_text_as_markup(whole):
     read, html = whole
     assert not {"i", "u", "runs", "script", "few"} & {tag for tag, _ in read.tags}
-    assert "B <i>bold</i>" in read.text and "<u>blood</u>" in read.text and "Two <runs> failed." in read.text
+    assert DEVICES[1] in read.text and "<u>blood</u>" in read.text and "Two <runs> failed." in read.text
     sources = [attributes.get("src") or attributes.get("href") for _, attributes in read.tags]
     assert all(source.startswith(("data:", "#")) for source in sources if source)
     assert not re.search(r"https?://", re.sub(r"data:[^\"]*", "", html))
@@ -227,6 +227,11 @@ def test_plots_take_missing_numbers():
     line = ("dann", 0, [0, 5], [none, Interval(0.7, None, None, "")])
     shift_plots.curves([shift_plots.Panel("A", [none], [none], [line])])
     shift_plots.shares([shift_plots.Share("dann", "#000000", none, "", [])])
+
+
+def test_what_is_nothing_when_rounded_has_no_sign():
+    assert [signed(value, 0) for value in (-0.4, 0.4, -0.6, -12.3)] == ["0", "0", "\u22121", "\u221212"]
+    assert signed(-0.004, 2) == "0.00"
 
 
 def test_prints_averages_and_reasons():

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from capsight.data.manifest import read_manifest, write_manifest
+from capsight.evaluation.selection import PROTOCOLS, score
 from capsight.learning.checkpoints import load_checkpoint
 
 SMALL = {
@@ -78,7 +79,7 @@ def test_a_grid_is_done_once_and_goes_on_where_it_was(command, frames, tmp_path)
 
 def test_nothing_of_the_targets_test_patients_reaches_the_model(command, frames, tmp_path):
     """Other labels, other pixels: the weights, the thresholds and the scores that select are the same to the bit."""
-    told = {**SMALL, "adaptation": "[few_shot,dann,adabn]", "data.split.target": "phantom_7", "seed": "1"}
+    told = {**SMALL, "adaptation": "[few_shot,dann,adabn,tent]", "data.split.target": "phantom_7", "seed": "1"}
     told |= {"data.split.labelled": "2", "report": "false"}
     status, _, err = command("train.py", **told, **{"data.root": frames, "run_dir": tmp_path / "first"})
     assert status == 0, err
@@ -109,9 +110,23 @@ def test_nothing_of_the_targets_test_patients_reaches_the_model(command, frames,
     for part in ("validation", "adapt", "training"):
         first, second = (pd.read_parquet(run / part / "predictions.parquet") for run in runs)
         pd.testing.assert_frame_equal(first, second)
+    scores = [selection_scores(run, table) for run in runs]
+    assert scores[0] == scores[1] and None not in scores[0]
     first, second = (pd.read_parquet(run / "predictions.parquet") for run in runs)
     assert first["path"].tolist() == second["path"].tolist()
     assert not first["probability_polyp"].equals(second["probability_polyp"])
+
+    # a run that learned from phantom_1 cannot be the start of one that is tested on it
+    changed = {"data.split.target": "phantom_1", "start": runs[0], "run_dir": tmp_path / "third", "data.root": frames}
+    status, _, err = command("train.py", **told | changed)
+    assert status == 1
+    assert "learned from patients who are tested on here" in err
+    assert not (tmp_path / "third" / "config.yaml").exists()
+
+
+def selection_scores(run, hidden):
+    seen = {split: pd.read_parquet(run / split / "predictions.parquet") for split in ("validation", "adapt")}
+    return [score(name, findings=["polyp", "bleeding"], hidden=hidden, **seen) for name in PROTOCOLS]
 
 
 @pytest.mark.parametrize(
@@ -123,10 +138,25 @@ def test_nothing_of_the_targets_test_patients_reaches_the_model(command, frames,
         ({"grid.selection": "best"}, "grid.selection=best is not known; choose source_validation"),
         ({"grid.seeds": "[a]"}, "grid.seeds=a is not possible"),
         ({"grid.jobs": "0"}, "grid.jobs=0 is not possible"),
+        ({"grid.labelled": "[0]"}, "grid.methods names few_shot, which needs labelled frames"),
+        ({"grid.sources": "[[phantom_7]]"}, "leaves no source beside the target phantom_7"),
+        ({"grid.sources": "[[phantom_9]]"}, "no frame comes from the device 'phantom_9'"),
+        ({"grid.losses": "[best]"}, "model.loss.objective='best' is not known"),
+        ({"grid.methods": "[few_shot+joint]"}, "cannot be combined"),
+        ({"grid.adapting": "['trainer.epochs=1']"}, "trainer.epochs"),
+        ({"grid.variants": "{adabn:['adaptation.adabn.part=1']}"}, "adaptation.adabn.part"),
+        ({"grid.variants": "{adabn:['adaptation.adabn.share=2']}"}, "adaptation.adabn: "),
+        ({"data.split.target": "phantom_7"}, "give grid.targets in its place"),
+        ({"adaptation": "[adabn]"}, "give grid.methods in its place"),
+        ({"out": "{file}"}, "File exists; choose another folder"),
         ({"data.split.unseen_devices": "[phantom_1]"}, "set unseen_devices="),
     ],
 )
 def test_what_cannot_be_had_is_said_before_anything_is_trained(command, frames, tmp_path, changed, told):
+    (tmp_path / "file").touch()
+    changed = {
+        name: value.format(file=tmp_path / "file") if name == "out" else value for name, value in changed.items()
+    }
     status, _, err = command("shift.py", **{**SMALL, **GRID, "data.root": frames, "out": tmp_path / "out", **changed})
     assert status == 1
     lines = [line for line in err.strip().splitlines() if line.startswith("error:")]
