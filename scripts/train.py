@@ -23,13 +23,17 @@ from capsight.learning.frame_learner import FrameLearner
 from capsight.learning.run import start_run
 from capsight.learning.settings import check_settings
 from capsight.learning.training import build_trainer, train
+from capsight.lecture.teaching import teach
 from capsight.report.results import write_results
 
 
 @verb("train")
 def main(config: DictConfig) -> None:
     run_dir = Path(HydraConfig.get().runtime.output_dir)
-    del config.grid  # the grid is of scripts/shift.py: this is one run
+    if config.lesson:  # a system of docs/lecture.md, beside the capsules
+        teach(run_dir, config)
+        return
+    del config.grid, config.lesson  # the grid is of scripts/shift.py: this is one run
     settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     check_settings(settings)
     data, root, findings = settings["data"], settings["data"]["root"], settings["data"]["findings"]

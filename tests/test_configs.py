@@ -1,6 +1,7 @@
 """Every experiment composes, and what it sets is taken by what reads it."""
 
 import inspect
+from importlib import import_module
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -26,7 +27,14 @@ def names(function):
     return set(inspect.signature(function).parameters)
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("experiment", [name for name in EXPERIMENTS if settings(name)["lesson"]])
+def test_every_setting_of_a_lesson_is_read(experiment):
+    lesson = settings(experiment)["lesson"]
+    name = lesson.pop("name")
+    assert set(lesson) <= names(getattr(import_module(f"capsight.lecture.{name}"), name))
+
+
+@pytest.mark.parametrize("experiment", [name for name in EXPERIMENTS if not settings(name)["lesson"]])
 def test_every_setting_is_read(experiment):
     config = settings(experiment)
     data = config["data"]
@@ -44,4 +52,4 @@ def test_an_experiment_has_the_say():
 
 
 def test_there_are_experiments():
-    assert {"demo", "capsule_vision", "shift_phantom"} <= set(EXPERIMENTS)
+    assert {"demo", "capsule_vision", "shift_phantom", "lenet"} <= set(EXPERIMENTS)
