@@ -20,7 +20,7 @@ from capsight.learning.adapting import check_adaptation
 from capsight.learning.grid import Training, check_plan, plan
 from capsight.learning.objective import Objective
 from capsight.learning.settings import check_grid, check_left_to_grid, check_settings
-from capsight.learning.trainings import alone, finished_cells, run_trainings
+from capsight.learning.trainings import alone, check_done, finished_cells, run_trainings
 from capsight.report.shift_results import write_shift_results
 
 
@@ -63,13 +63,16 @@ def main(config: DictConfig) -> int:
 
 def _check_told(trainings: list[Training], out: Path, shared: list[str], adapting: list[str]) -> None:
     """Read what every kind of training is told as scripts/train.py does. UserError or Hydra's where it cannot be."""
-    kinds = {(one.target is None, one.method, one.labelled > 0, one.loss, one.variant): one for one in trainings}
-    for training in kinds.values():
-        config = compose("train", [*shared, *training.settings(out, adapting)])
-        settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-        check_settings(settings)
-        check_adaptation(build_adaptation(settings["adaptation"]), settings)
-        Objective(task=settings["model"]["task"], **settings["model"]["loss"])
+    kinds: dict[tuple, DictConfig] = {}
+    for training in trainings:
+        kind = (training.target is None, training.method, training.labelled > 0, training.loss, training.variant)
+        if kind not in kinds:
+            kinds[kind] = config = compose("train", [*shared, *training.settings(out, adapting)])
+            settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+            check_settings(settings)
+            check_adaptation(build_adaptation(settings["adaptation"]), settings)
+            Objective(task=settings["model"]["task"], **settings["model"]["loss"])
+        check_done(out, training, kinds[kind])
 
 
 def _shared() -> list[str]:

@@ -7,12 +7,13 @@ from threading import Thread
 import pandas as pd
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 from capsight.errors import UserError
 from capsight.learning import trainings
 from capsight.learning.grid import Training, check_plan, plan
 from capsight.learning.settings import check_grid, check_left_to_grid
-from capsight.learning.trainings import alone, finished_cells, run_trainings
+from capsight.learning.trainings import alone, check_done, finished_cells, run_trainings
 
 GRID = {
     "sources": "others",
@@ -229,6 +230,25 @@ def test_trainings_are_done_once_and_failures_are_told(stub, tmp_path):
     before = (out / made[0].folder / "told").stat().st_mtime_ns
     assert {training.seed for training in run(made, out)} == {1, 2}
     assert (out / made[0].folder / "told").stat().st_mtime_ns == before
+
+
+def test_what_was_trained_with_other_settings_is_not_mixed_in(tmp_path):
+    made = Training(("a",), 0, "c")
+    data = {"findings": ["polyp"], "workers": 2, "split": {"target": "c"}}
+    config = OmegaConf.create({"seed": 0, "data": data, "trainer": {"max_epochs": 2}})
+    file = tmp_path / made.folder / "config.yaml"
+    file.parent.mkdir(parents=True)
+    OmegaConf.save(config, file)
+    other = OmegaConf.merge(config, {"trainer": {"max_epochs": 3}})
+    check_done(tmp_path, made, other)  # it is not complete: going on with it is refused by the training
+    file.with_name("metrics.json").write_text("{}")
+    same = {"seed": 1, "data": {"workers": 0, "split": {"target": "b"}}, "model": {"dropout": 0.2}}
+    check_done(tmp_path, made, OmegaConf.merge(config, same))  # another of its kind, and a setting that is new
+    with pytest.raises(UserError, match=r"was trained with other settings \(trainer.max_epochs\)"):
+        check_done(tmp_path, made, other)
+    file.write_text("data: [")
+    with pytest.raises(UserError, match="config.yaml is damaged"):
+        check_done(tmp_path, made, config)
 
 
 @pytest.mark.parametrize("content", ["", '{"source": ["a"', "[1]"])

@@ -67,6 +67,8 @@ def test_a_grid_is_done_once_and_goes_on_where_it_was(command, frames, tmp_path)
     assert len(before) == 4
     assert command("shift.py", **told)[0] == 0
     assert written(tmp_path) == before
+    status, _, err = command("shift.py", **told, **{"model.dropout": "0.5"})
+    assert status == 1 and "was trained with other settings (model.dropout); use the same, or change out" in err
     again = tmp_path / next(cell["run"] for cell in shift["cells"] if cell["adaptation"] == "adabn")
     (again / "metrics.json").unlink()
     assert command("shift.py", **told, only_report="true")[0] == 0

@@ -126,6 +126,11 @@ def read_run(directory: str | Path) -> Run:
     file = directory / "config.yaml"
     if not (file.is_file() and (directory / "manifest.parquet").is_file()):
         raise UserError(f"{directory} is not a run (no config.yaml and manifest.parquet); give a training's run_dir.")
+    return Run(directory, read_config(file), read_manifest(directory / "manifest.parquet"))
+
+
+def read_config(file: Path) -> DictConfig:
+    """Read the config of a run. UserError where it is damaged."""
     try:
         config = OmegaConf.load(file)
         damaged = OmegaConf.select(config, "data.findings") is None
@@ -133,17 +138,25 @@ def read_run(directory: str | Path) -> Run:
         damaged = True
     if damaged:
         raise UserError(f"{file} is damaged; it is not the config of a run.")
-    return Run(directory, config, read_manifest(directory / "manifest.parquet"))
+    return config
 
 
 def _check_same(new: Run, old: Run) -> None:
     if fingerprint(new.manifest) != fingerprint(old.manifest):
         raise UserError(f"the manifest or its split is not the one that {old.dir} began with; change run_dir.")
-    before, after = (_flat(OmegaConf.to_container(run.config, resolve=True)) for run in (old, new))
-    changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
-    changed = [key for key in changed if key not in MAY_CHANGE and not key.startswith("trust.")]
-    if changed:
+    if changed := changed_settings(*(flat_settings(run.config) for run in (old, new))):
         raise UserError(f"{old.dir} began with other settings ({', '.join(changed)}); use the same, or change run_dir.")
+
+
+def changed_settings(before: dict, after: dict) -> list[str]:
+    """Name the settings in which two flat configs differ, but for those that may."""
+    changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+    return [key for key in changed if key not in MAY_CHANGE and not key.startswith("trust.")]
+
+
+def flat_settings(config: DictConfig) -> dict:
+    """Return the resolved settings of a config by their full names, such as trainer.max_epochs."""
+    return _flat(OmegaConf.to_container(config, resolve=True))
 
 
 def _flat(tree: dict, prefix: str = "") -> dict:

@@ -10,12 +10,16 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
+from omegaconf import DictConfig
+
 from capsight.errors import UserError
 from capsight.files import write_json
 from capsight.learning.grid import Training
+from capsight.learning.run import changed_settings, flat_settings, read_config
 from capsight.progress import track
 
 TRAIN = Path(__file__).parents[3] / "scripts" / "train.py"
+OWN = {"seed", "start", "data.split.source", "data.split.target", "data.split.labelled"}  # what the grid varies
 
 
 @contextmanager
@@ -35,6 +39,22 @@ def alone(out: Path):
 def is_done(out: Path, training: Training) -> bool:
     """Tell whether a run is complete: its metrics are written last."""
     return (out / training.folder / "metrics.json").is_file()
+
+
+def check_done(out: Path, training: Training, config: DictConfig) -> None:
+    """Raise UserError where a run is complete, and was trained with other settings than it would be now.
+
+    config: that of scripts/train.py now, for this training or another of the same method, loss and variant.
+    """
+    if not is_done(out, training):
+        return
+    folder = out / training.folder
+    then, now = flat_settings(read_config(folder / "config.yaml")), flat_settings(config)
+    both = (then.keys() & now.keys()) - OWN  # a setting that there was not yet cannot have been another
+    if changed := changed_settings(*({name: of[name] for name in both} for of in (then, now))):
+        raise UserError(
+            f"{folder} was trained with other settings ({', '.join(changed)}); use the same, or change out."
+        )
 
 
 def finished_cells(out: Path) -> list[dict]:

@@ -300,8 +300,9 @@ def test_a_damaged_run_is_named(grid, tmp_path, file):
     contents = [content[: len(content) // 2], b""] + ([b"{}", b"[1]"] if file.endswith("json") else [])
     for part in contents:
         damaged.write_bytes(part)
-        with pytest.raises(UserError, match=f"{run}/{file} is missing or damaged: .*delete its metrics.json"):
+        with pytest.raises(UserError, match="is missing or damaged: .*delete its metrics.json") as told:
             measure_shift(cells, tmp_path / "grid", resamples=5)
+        assert str(told.value).startswith(f"{damaged} is")
 
 
 def test_a_training_that_diverged_costs_its_own_numbers_only(grid, tmp_path):
@@ -347,6 +348,14 @@ def test_refuses_what_does_not_belong_together(make, grid, tmp_path):
     with pytest.raises(UserError, match="lacks bleeding"):
         measure_shift(cells, out, labels=labels.drop(columns="bleeding"))
     made, _ = make(tmp_path, seeds=(0,))
+    file = Path(tmp_path, made[1]["source_run"], "predictions.parquet")
+    table = pd.read_parquet(file)
+    table.drop(columns="label_polyp").to_parquet(file)
+    with pytest.raises(
+        UserError, match=f"{made[1]['source_run']}: the predictions table lacks the columns label_polyp"
+    ):
+        measure_shift(made, tmp_path)
+    table.to_parquet(file)
     file = Path(tmp_path, made[1]["run"], "predictions.parquet")
     pd.read_parquet(file).iloc[:-1].to_parquet(file)
     with pytest.raises(UserError, match="on different frames"):

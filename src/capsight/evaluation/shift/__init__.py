@@ -80,8 +80,9 @@ def _check(cells: Sequence[Cell], findings: Sequence[str], labels: pd.DataFrame 
     for cell in cells:
         first = tested.setdefault(cell.line.target, cell)
         for files in (cell.files, cell.home):
+            table = files.test
             try:
-                check_predictions(files.test, findings)
+                check_predictions(table, findings)
             except UserError as error:
                 raise UserError(f"{files.folder}: {error}") from None
         if not cell.files.test["path"].equals(first.files.test["path"]):
