@@ -35,6 +35,9 @@ class AdaBN(Adaptation):
             raise ValueError(f"share={share} is not possible; it is a number from 0 to 1")
         self.share = share
 
+    def prepare(self, network: FrameClassifier, task: str) -> None:
+        batch_norms(network)  # said before anything is trained
+
     @torch.no_grad()
     def after_training(self, network: FrameClassifier, task: str, frames: Callable[[], Iterable[Tensor]]) -> None:
         norms = batch_norms(network)

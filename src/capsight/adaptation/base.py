@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from capsight.errors import UserError
 from capsight.nn import FrameClassifier
 
 
@@ -43,7 +44,10 @@ class Adaptation(nn.Module):
     trains = True  # False: the method does nothing while a network is trained, and works on the finished one
 
     def prepare(self, network: FrameClassifier, task: str) -> None:
-        """Add parameters or hooks before training; the network's own parameters stay as they are."""
+        """Add parameters or hooks before training; the network's own parameters stay as they are.
+
+        Raises ValueError where the method cannot work on this network.
+        """
 
     def images(self, images: Tensor, target: Tensor, device: Tensor | None = None) -> Tensor:
         """Change the frames of a training batch: (B, 3, H, W) float in [0, 1], target (B,) bool.
@@ -82,8 +86,12 @@ class Combined(Adaptation):
         self.labelled_frames = next(iter(shapes), None)
 
     def prepare(self, network: FrameClassifier, task: str) -> None:
+        """Prepare each. UserError where a method cannot work on this network."""
         for method in self.methods:
-            method.prepare(network, task)
+            try:
+                method.prepare(network, task)
+            except ValueError as error:
+                raise UserError(f"adaptation: {error}.") from None
 
     def images(self, images: Tensor, target: Tensor, device: Tensor | None = None) -> Tensor:
         for method in self.methods:

@@ -34,8 +34,8 @@ class Cdan(Adaptation):
 
     def __init__(self, *, weight: float = 1.0, hidden: int = 256, entropy: bool = True):
         super().__init__()
-        if not weight >= 0 or hidden < 1:
-            raise ValueError("weight is 0 or more, and hidden is 1 or more")
+        if not weight >= 0 or not isinstance(hidden, int) or hidden < 1:
+            raise ValueError("weight is 0 or more, and hidden is a whole number of 1 or more")
         self.weight, self.hidden, self.entropy = weight, hidden, entropy
 
     def prepare(self, network: FrameClassifier, task: str) -> None:

@@ -27,8 +27,8 @@ class Dann(Adaptation):
 
     def __init__(self, *, weight: float = 1.0, hidden: int = 256):
         super().__init__()
-        if not weight >= 0 or hidden < 1:
-            raise ValueError("weight is 0 or more, and hidden is 1 or more")
+        if not weight >= 0 or not isinstance(hidden, int) or hidden < 1:
+            raise ValueError("weight is 0 or more, and hidden is a whole number of 1 or more")
         self.weight, self.hidden = weight, hidden
 
     def prepare(self, network: FrameClassifier, task: str) -> None:

@@ -10,13 +10,14 @@ class FewShot(Adaptation):
     may be of either capsule, so that frames of a class come together across capsules (Hermans et al. 2017,
     arXiv:1703.07737, on the joined batch). The target's few frames come again and again, by class and patient in turns.
 
-    source_frames, target_frames: of a batch. Raises ValueError below 1.
+    source_frames, target_frames: of a batch. Raises ValueError for other numbers than whole ones of 1 or
+    more.
     """
 
     needs_labels = True
 
     def __init__(self, *, source_frames: int = 50, target_frames: int = 14):
         super().__init__()
-        if source_frames < 1 or target_frames < 1:
-            raise ValueError("source_frames and target_frames are 1 or more")
+        if not all(isinstance(frames, int) and frames >= 1 for frames in (source_frames, target_frames)):
+            raise ValueError("source_frames and target_frames are whole numbers of 1 or more")
         self.labelled_frames = (source_frames, target_frames)

@@ -51,8 +51,10 @@ class Shot(Adaptation):
         prior: str = "predicted",
     ):
         super().__init__()
-        if epochs < 1 or not lr > 0 or diversity < 0 or pseudo < 0:
-            raise ValueError("epochs is 1 or more, lr is above 0, and diversity and pseudo are 0 or more")
+        if not isinstance(epochs, int) or epochs < 1 or not lr > 0 or not diversity >= 0 or not pseudo >= 0:
+            raise ValueError(
+                "epochs is a whole number of 1 or more, lr is above 0, and diversity and pseudo are 0 or more"
+            )
         if prior not in PRIORS:
             raise ValueError(f"prior={prior!r} is not known; choose one of {', '.join(PRIORS)}")
         self.epochs, self.lr, self.diversity, self.pseudo, self.prior = epochs, lr, diversity, pseudo, prior
@@ -107,7 +109,8 @@ class Centroids:
         return (self._similarity(embeddings) + self.lean).argmax(dim=2)
 
     def _similarity(self, embeddings: Tensor) -> Tensor:
-        return torch.einsum("nd,kcd->nkc", F.normalize(embeddings, dim=1), self.means)
+        similarity = torch.einsum("nd,kcd->nkc", F.normalize(embeddings, dim=1), self.means)
+        return similarity.masked_fill((self.means == 0).all(dim=2), -1)  # a class without frames is near to none
 
 
 def divergence(p: Tensor, prior: Tensor) -> Tensor:

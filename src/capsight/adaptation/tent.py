@@ -44,6 +44,9 @@ class Tent(Adaptation):
             raise ValueError(f"lr={lr} is not possible; it is a number above 0")
         self.mode, self.lr = mode, lr
 
+    def prepare(self, network: FrameClassifier, task: str) -> None:
+        batch_norms(network)  # said before anything is trained
+
     def at_test_time(self, network: FrameClassifier, task: str) -> FrameClassifier:
         return TentClassifier(network, task, episodic=self.mode == "episodic", lr=self.lr)
 
