@@ -1,7 +1,7 @@
 """One of two processes of test_ddp.py: a few steps of the learner with each method, as Lightning's DDP takes them.
 
-python ddp_worker.py RANK FOLDER leaves FOLDER/RANK.pt: {(method, task): {"losses", "before", "after"}}, the last two being
-the parameters {name: tensor}.
+python ddp_worker.py RANK FOLDER leaves FOLDER/RANK.pt: {(method, task): {"losses", "before", "after"}}, where the last
+two are the parameters {name: tensor}.
 """
 
 import sys
