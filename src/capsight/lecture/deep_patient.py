@@ -123,6 +123,10 @@ def _aurocs(
     return {name: np.array(values) for name, values in aurocs.items()}
 
 
+def _title(features: str) -> str:
+    return features.replace("raw", "raw records").replace("pca_", "PCA ").replace("deep_patient", "Deep Patient")
+
+
 @styled
 def _draw(file: Path, numbers: dict) -> None:
     """Draw the AUROC of every kind of features, by disease and over all."""
@@ -132,9 +136,7 @@ def _draw(file: Path, numbers: dict) -> None:
     for index, name in enumerate(names):
         at = np.arange(len(rows)) + 0.11 * (index - (len(names) - 1) / 2)
         style = {"color": OKABE_ITO[index], "marker": MARKERS[index], "markersize": 6}
-        axes.plot(
-            at, [row[name]["value"] for row in rows.values()], linestyle="none", label=name.replace("_", " "), **style
-        )
+        axes.plot(at, [row[name]["value"] for row in rows.values()], linestyle="none", label=_title(name), **style)
         ends = [[row[name][end] for row in rows.values()] for end in ("low", "high")]
         axes.vlines(at, *ends, color=OKABE_ITO[index], linewidth=1.6)
     axes.set(xticks=range(len(rows)), xticklabels=[name.replace("_", " ") for name in rows], ylabel="AUROC")

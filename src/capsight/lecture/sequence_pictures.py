@@ -24,7 +24,14 @@ def draw_false_positives(file: Path, numbers: dict, sensitivity: float) -> None:
         at = np.arange(len(measured)) + 0.16 * (index - (len(judges) - 1) / 2)
         parts = [part[judge] for part in measured.values()]
         style = {"color": OKABE_ITO[index], "marker": MARKERS[index], "markersize": 7}
-        axes.plot(at, [part["value"] for part in parts], linestyle="none", label=TITLES.get(judge, judge), **style)
+        axes.plot(
+            at,
+            [part["value"] for part in parts],
+            linestyle="none",
+            label=TITLES.get(judge, judge),
+            clip_on=False,
+            **style,
+        )
         ends = [[np.nan if part[end] is None else part[end] for part in parts] for end in ("low", "high")]
         axes.vlines(at, *ends, color=OKABE_ITO[index], linewidth=2)
     axes.set(xticks=range(len(measured)), xticklabels=list(measured), ylim=(0, None))
@@ -51,6 +58,6 @@ def draw_video(file: Path, table: pd.DataFrame, findings: Sequence[str], logits:
             panel.plot(time, probability, color=OKABE_ITO[index], linewidth=1.5, label=TITLES.get(name, name))
         panel.set(ylim=(-0.02, 1.02), xlim=(0, len(rows) - 1), ylabel=finding)
     axes[0].set_title("Probabilities over one video; grey: the finding is there, light grey: too little of it to tell")
-    axes[0].legend(ncols=3, loc="upper right")
+    figure.legend(*axes[0].get_legend_handles_labels(), ncols=3, loc="outside lower center")
     axes[-1].set_xlabel("frame")
     save(figure, file)

@@ -1,134 +1,48 @@
 """Time as a teacher: frames that are near each other in a video are alike, whatever they show."""
 
-from collections.abc import Iterator, Sequence
-
-import numpy as np
-import pandas as pd
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
 
-from capsight.errors import UserError
 from capsight.lecture.drawn_frames import turn
 from capsight.lecture.learners import optimisation
 from capsight.losses.triplet import pairwise_distances, triplet_loss
-
-
-def time_blocks(frames: np.ndarray, *, reach: int, gap: int, offset: int = 0) -> np.ndarray:
-    """Number the blocks that frames (n,) of one video fall into by their place in time; -1 between two blocks.
-
-    Frames of one block are at most `reach` apart, those of different blocks more than `gap`.
-    """
-    block, place = np.divmod(np.asarray(frames) + offset, reach + 1 + gap)
-    return np.where(place <= reach, block, -1)
-
-
-class TimeBatches:
-    """Lists of (row, class) for `DataLoader(batch_sampler=...)`: frames of one class are neighbours in time.
-
-    videos: (n,) names, frames: (n,) places in the video; a row without one of them is not used. A batch has up to
-    `blocks` blocks (`time_blocks`) of each of up to `videos_per_batch` videos, and up to `frames_per_block` of their
-    frames; where the blocks begin is drawn anew for every batch. One epoch draws about as many frames as are used. The
-    batches are a pure function of (seed, epoch). Raises UserError where no two frames are neighbours.
-    """
-
-    def __init__(
-        self,
-        videos: Sequence | pd.Series,
-        frames: Sequence | pd.Series,
-        *,
-        reach: int,
-        gap: int,
-        videos_per_batch: int = 8,
-        blocks: int = 4,
-        frames_per_block: int = 3,
-        seed: int = 0,
-    ):
-        if not 1 <= reach <= gap:
-            raise UserError(f"reach={reach} and gap={gap} are not possible; choose 1 <= reach <= gap, in frames.")
-        table = pd.DataFrame({"video": np.asarray(videos, object), "frame": np.asarray(frames, object)}).dropna()
-        self.videos = [
-            (video.index.to_numpy(), video["frame"].to_numpy(np.int64)) for _, video in table.groupby("video")
-        ]
-        if not any((np.diff(np.unique(frames)) <= reach).any() for _, frames in self.videos):
-            raise UserError(
-                f"no two unlabelled frames are at most {reach} apart in one video; time-coherence needs the columns "
-                "video (or patient) and frame."
-            )
-        self.reach, self.gap, self.seed, self.epoch = reach, gap, seed, 0
-        self.videos_per_batch, self.blocks, self.frames_per_block = videos_per_batch, blocks, frames_per_block
-        self.batches = max(1, len(table) // (videos_per_batch * blocks * frames_per_block))
-
-    @property
-    def sampler(self) -> "TimeBatches":
-        """Itself: Lightning calls `set_epoch` on the sampler of a batch sampler, not on the batch sampler."""
-        return self
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.batches
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        rng = np.random.default_rng([self.seed, self.epoch])
-        for _ in range(self.batches):
-            batch = []
-            while not batch:  # all blocks may have fallen where these videos have no frames
-                batch = self._draw(rng)
-            yield batch
-
-    def _draw(self, rng: np.random.Generator) -> list[tuple[int, int]]:
-        offset, batch, classes = int(rng.integers(self.reach + 1 + self.gap)), [], 0
-        for video in rng.permutation(len(self.videos))[: self.videos_per_batch]:
-            rows, frames = self.videos[video]
-            block_of = time_blocks(frames, reach=self.reach, gap=self.gap, offset=offset)
-            numbers, sizes = np.unique(block_of[block_of >= 0], return_counts=True)
-            for block in rng.permutation(numbers[sizes > 1])[: self.blocks]:  # a lone frame is nobody's neighbour
-                chosen = rng.permutation(rows[block_of == block])[: self.frames_per_block]
-                batch += [(int(row), classes) for row in chosen]
-                classes += 1
-        return batch
-
-
-class TimeFrames(TensorDataset):
-    """Frames, uint8 (n, 3, H, W); asked for (row, class), it gives the frame and the class."""
-
-    def __getitem__(self, asked: tuple[int, int]) -> tuple[Tensor, int]:
-        row, block = asked
-        return self.tensors[0][row], block
 
 
 class TimeLearner(pl.LightningModule):
     """An encoder whose embeddings of neighbouring frames are to be nearer than those of others, by the triplet loss.
 
     encoder: frames (B, 3, H, W) in [0, 1] → (B, features). The loss sees unit vectors behind two more layers, which
-    are thrown away afterwards (Chen et al. 2020, SimCLR, section 4.2). Batches are (frames uint8, classes (B,)). Every
-    frame is turned by itself while it learns: a capsule has no up. Logs `val_score`, the share of frames whose nearest
-    one of the batch is a neighbour in time.
+    are thrown away afterwards (Chen et al. 2020, SimCLR, section 4.2). Batches are (frames uint8, classes (B,)). While
+    it learns, every frame is turned by itself, since a capsule has no up, and its light is changed by up to the share
+    `light`. Logs `val_score`, the share of frames whose nearest one of the batch is a neighbour in time.
     """
 
-    def __init__(self, encoder: nn.Module, features: int, *, margin: float, optimiser: dict, seed: int):
+    def __init__(
+        self, encoder: nn.Module, features: int, *, margin: float, light: float = 0.2, optimiser: dict, seed: int
+    ):
         super().__init__()
         self.encoder = encoder
         self.projection = nn.Sequential(nn.Linear(features, features), nn.ReLU(), nn.Linear(features, 64))
-        self.margin, self.optimiser, self.seed = margin, optimiser, seed
+        self.margin, self.light, self.optimiser, self.seed = margin, light, optimiser, seed
 
     def forward(self, images: Tensor) -> Tensor:
-        return F.normalize(self.projection(self.encoder(images.float() / 255)).float(), dim=1)
+        """(B, 3, H, W) in [0, 1] → unit vectors (B, 64)."""
+        return F.normalize(self.projection(self.encoder(images)).float(), dim=1)
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+        # Depends on the step and not on what ran before, so that a resumed run repeats the epoch exactly.
         torch.manual_seed(hash((self.seed, self.current_epoch, index)) % 2**63)
         images, classes = batch
-        loss = triplet_loss(self(turned_each(images)), classes, margin=self.margin)
+        changed = relit(turned_each(images).float() / 255, self.light)
+        loss = triplet_loss(self(changed), classes, margin=self.margin)
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(images))
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
         images, classes = batch
-        nearest = pairwise_distances(self(images)).fill_diagonal_(torch.inf).argmin(1)
+        nearest = pairwise_distances(self(images.float() / 255)).fill_diagonal_(torch.inf).argmin(1)
         found = (classes[nearest] == classes).float().mean()
         self.log("val_score", found, on_epoch=True, batch_size=len(images))
 
@@ -144,11 +58,10 @@ def turned_each(images: Tensor) -> Tensor:
     return result
 
 
-def time_loader(images: Tensor, table: pd.DataFrame, *, steady: bool = False, **settings) -> DataLoader:
-    """Give batches of the frames of a manifest and their classes; `steady`: the same ones in every epoch.
+def relit(images: Tensor, share: float) -> Tensor:
+    """Make images (B, 3, H, W) in [0, 1] brighter or darker by up to `share`, and each colour by half of it."""
 
-    A frame's video is the manifest's; where it has none, all frames of a patient count as one video, in the order of
-    their numbers.
-    """
-    sampler = TimeBatches(table["video"].fillna(table["patient"]), table["frame"], **settings)
-    return DataLoader(TimeFrames(images), batch_sampler=list(sampler) if steady else sampler)
+    def factors(channels: int, strength: float) -> Tensor:
+        return 1 + strength * (2 * torch.rand(len(images), channels, 1, 1, device=images.device) - 1)
+
+    return (images * factors(1, share) * factors(3, share / 2)).clamp(0, 1)

@@ -9,7 +9,8 @@ from torch.utils.data import TensorDataset
 
 from capsight.lecture.fitting import batches, fit
 from capsight.lecture.reconstruction import ReconstructionLearner
-from capsight.lecture.time_coherence import TimeLearner, time_loader
+from capsight.lecture.time_batches import time_loader
+from capsight.lecture.time_coherence import TimeLearner
 from capsight.nn.autoencoders import ConvAutoencoder
 from capsight.nn.captioner import FrameEncoder
 

@@ -30,7 +30,7 @@ def learn_skip_gram(
     pairs = near_pairs(thin_out(tokens, often, rng), window, rng)
     frequency = np.bincount(tokens.word, minlength=words) ** 0.75  # arXiv:1310.4546, section 2.2
     torch.manual_seed(seed)
-    learner = VectorLearner(SkipGram(words, width), noise=frequency, negatives=negatives, seed=seed)
+    learner = VectorLearner(SkipGram(words, width), lr=1e-2, noise=frequency, negatives=negatives, seed=seed)
     return train_vectors(learner, [pairs[:, 0], pairs[:, 1]], seed=seed, **training)
 
 
@@ -38,21 +38,23 @@ def learn_glove(tokens: Tokens, words: int, *, width: int, window: int, most: fl
     """Train a `GloVe` on texts and return its vectors (words, width). training: as of `train_vectors`."""
     counts = cooccurrences(tokens, window, words)
     torch.manual_seed(seed)
-    learner = VectorLearner(GloVe(words, width, most=most), seed=seed)
+    learner = VectorLearner(GloVe(words, width, most=most), lr=2e-2, seed=seed)
     return train_vectors(learner, counts, seed=seed, **training)
 
 
 def train_vectors(
-    learner: "VectorLearner", columns: Sequence[np.ndarray], *, batch_size: int, epochs: int, out: Path, trainer, seed
+    learner: "VectorLearner", columns: Sequence[np.ndarray], *, epochs: int, updates: int, out: Path, trainer, seed
 ) -> Tensor:
     """Train on the rows of `columns`, each (n,), and return the vectors of the epoch that is best on a few aside.
 
+    updates: batches of an epoch, whose size follows from it, so that a small text is learned as well as a large one.
     Raises UserError where there are fewer than two rows.
     """
     if len(columns[0]) < 2:
         raise UserError("no two words stand near each other, so there is nothing to learn; give longer texts.")
     order = np.random.default_rng(seed).permutation(len(columns[0]))
     aside = max(1, round(ASIDE * len(order)))
+    batch_size = -(-len(order) // updates)
     training, validation = (
         PairBatches([column[rows] for column in columns], batch_size) for rows in (order[aside:], order[:aside])
     )
@@ -81,9 +83,9 @@ class VectorLearner(pl.LightningModule):
     `val_score`, minus the loss on the pairs that are aside.
     """
 
-    def __init__(self, network: nn.Module, *, noise: np.ndarray | None = None, negatives: int = 0, seed: int = 0):
+    def __init__(self, network: nn.Module, *, lr: float, noise: np.ndarray | None = None, negatives=0, seed: int = 0):
         super().__init__()
-        self.network, self.negatives, self.seed = network, negatives, seed
+        self.network, self.lr, self.negatives, self.seed = network, lr, negatives, seed
         # Words are drawn by looking a random number up among sums: torch.multinomial goes through all words each time.
         sums = None if noise is None else torch.from_numpy(noise.cumsum() / noise.sum()).float()
         self.register_buffer("sums", sums, persistent=False)
@@ -111,17 +113,14 @@ class VectorLearner(pl.LightningModule):
         self.log("val_score", -self.loss(batch), on_epoch=True, batch_size=len(batch[0]))
 
     def configure_optimizers(self) -> dict:
-        return optimisation(self, lr=1e-2, weight_decay=0.0)
+        return optimisation(self, lr=self.lr, weight_decay=0.0)
 
 
 class PairBatches(Dataset):
     """Whole batches of rows of `columns`, each (n,): to fetch pairs one by one takes longer than to learn from them."""
 
     def __init__(self, columns: Sequence[np.ndarray], batch_size: int):
-        if batch_size < 1:
-            raise UserError(f"batches of {batch_size} pairs are not possible; give 1 or more.")
-        self.columns = [torch.from_numpy(column) for column in columns]
-        self.batch_size = batch_size
+        self.columns, self.batch_size = [torch.from_numpy(column) for column in columns], batch_size
 
     def __len__(self) -> int:
         return -(-len(self.columns[0]) // self.batch_size)
