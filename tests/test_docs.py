@@ -24,7 +24,9 @@ def test_every_command_composes(script, rest):
     assert (REPOSITORY / "scripts" / f"{script}.py").is_file()
     words = [word for word in re.findall(r"""(?:"[^"]*"|'[^']*'|\S)+""", rest) if "=" in word]
     overrides = [word.replace('"', "") for word in words]
-    single = [re.sub(r"=(\w+)(?:,\w+)+$", r"=\1", word) for word in overrides]  # one of a sweep's values
+    single = [
+        re.sub(r"=(\w+|\[\w+\])(?:,(?:\w+|\[\w+\]))+$", r"=\1", word) for word in overrides
+    ]  # one of a sweep's values
     with initialize_config_dir(str(CONF), version_base="1.3"):
         compose(script, overrides=single)
 

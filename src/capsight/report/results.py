@@ -59,7 +59,7 @@ def write_results(
             predictions=predictions,
             embeddings=test.embeddings,
             metrics=metrics,
-            run=describe(run, unseen, adapted, skipped),
+            run=describe(run, unseen, skipped),
             root=root,
             warnings=[*tested_frames(run, predictions, skipped), *_on_trust(predictions, fitted, trust)],
         )
@@ -114,7 +114,7 @@ def _on_trust(predictions: pd.DataFrame, fitted: dict, trust: dict) -> list[str]
     return warnings
 
 
-def describe(run: Run, unseen: list[str], adapted: dict | None, skipped: list[str]) -> dict:
+def describe(run: Run, unseen: list[str], skipped: list[str]) -> dict:
     """Say what was trained on what, for the report."""
     config, training, validation = run.config, run.frames("train"), run.frames("val")
     return run.facts() | {
@@ -133,7 +133,7 @@ def describe(run: Run, unseen: list[str], adapted: dict | None, skipped: list[st
         "n_validation_frames": len(validation),
         "n_validation_patients": validation["patient"].nunique(),
         "unseen_devices": unseen,
-        "adapted_to": adapted,
+        "adapted_to": adapted_to(run),
         "skipped_frames": skipped,
         "history": read_history(run),
     }
