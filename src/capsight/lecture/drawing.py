@@ -37,5 +37,10 @@ def show_images(axes: Sequence[Axes], images: Sequence[ArrayLike], titles: Seque
 @styled
 def save(figure: Figure, file: str | Path) -> None:
     """Write `figure` as PNG, whole or not at all."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if axis.get_scale() == "log":
+                axis.set_major_formatter(lambda value, _: f"{value:.0g}")  # matplotlib's own is TeX, which is off
+                axis.set_minor_formatter("")
     with atomic(file) as temporary:
         figure.savefig(temporary, format="png", dpi=120)

@@ -26,7 +26,7 @@ def pretraining(
     seed: int,
     trainer: dict,
     manifest: str | None = None,
-    root: str = "phantom_lecture",
+    root: str = "phantom/lecture",
     findings: Sequence[str] = FINDINGS,
     phantom: dict | None = None,
     image_size: int = 48,

@@ -120,7 +120,6 @@ def _picture(measured: dict, right: dict, distance: np.ndarray, symbols: int):
     left.set(title="Gradient by distance in time", xlabel="steps before the end", ylabel="share of the last state's")
     other.axhline(1 / symbols, color=MUTED, linestyle=(0, (4, 3)), linewidth=0.9, label="guessing")
     other.set(title="Symbols remembered", xlabel="steps before the end", ylabel="accuracy", ylim=(0, 1.03))
-    left.yaxis.set_major_formatter(lambda value, _: f"{value:.0g}")  # matplotlib's own is TeX, which is off
     left.legend(loc="lower left")
     other.legend(loc="center right")
     return figure

@@ -108,7 +108,7 @@ def _picture(measured: dict):
             for name, numbers in networks.items():
                 norms = np.maximum(numbers[moment], 1e-30)  # a gradient of 0 has no logarithm
                 panel.semilogy(range(1, len(norms) + 1), norms, color=NETWORKS[name][1], linewidth=2, label=name)
-            panel.set(title=case if row == 0 else "", xlabel="layer (1 is next to the image)")
+            panel.set(title=case if row == 0 else "", xlabel="layer, from the image")
             panel.set_ylabel(f"gradient norm, {moment} training" if column == 0 else "")
     axes[0].legend(loc="lower right")
     return figure
