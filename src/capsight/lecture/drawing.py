@@ -40,7 +40,7 @@ def save(figure: Figure, file: str | Path) -> None:
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             if axis.get_scale() == "log":
-                axis.set_major_formatter(lambda value, _: f"{value:.0g}")  # matplotlib's own is TeX, which is off
+                axis.set_major_formatter(lambda value, _: f"{value:g}")  # matplotlib's own is TeX, which is off
                 axis.set_minor_formatter("")
     with atomic(file) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
