@@ -190,6 +190,13 @@ def test_leaves_out_what_was_not_measured(tmp_path, no_plots):
     assert read.sections() == [name for name in SECTIONS if name not in ("curves", "control")]
 
 
+def test_without_a_drop_the_methods_stand_in_the_table_and_no_empty_picture_is_drawn(tmp_path, no_plots):
+    told = [page(tmp_path, shift({("dann", 0): 0.95}, home=home))[0] for home in (0.9, 0.6)]
+    pictures = [sum(tag == "img" and a["alt"].startswith("Dots") for tag, a in read.tags) for read in told]
+    assert pictures[0] == pictures[1] + 1  # the shares of the drop: there is none
+    assert "0.950" in told[1].text and "recovered" in told[1].sections()
+
+
 def test_losses_stand_in_one_picture_and_are_told_apart(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr("capsight.report.plots.data_uri", lambda figure: "data:image/svg+xml;base64,")

@@ -55,6 +55,7 @@ def write_shift(
         specificity=shift["specificity"],
         bins=BINS,
         devices=(shift["control"] or {}).get("devices", []),
+        adapted=not all(is_baseline(block) for block in shift["averages"]),
         left_out=shift["left_out"],
         cells=tables.every_cell(shift),
         pictures={name: draw() for name, draw in track(drawn.items(), "Drawing the shift")},

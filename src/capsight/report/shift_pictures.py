@@ -74,7 +74,10 @@ def _panel(title: str, bases: list[dict], homes: list[Interval], blocks: list[di
 
 
 def shares(shift: dict) -> str | None:
-    """Return the forest plot of what each method wins back on average; the choices of the protocols come first."""
+    """Return the forest plot of what each method wins back on average; the choices of the protocols come first.
+
+    None where no share is known: the table beside it says why.
+    """
     rows = []
     for base in baselines(shift):
         chosen = alike(shift["choices_averaged"], base)
@@ -87,7 +90,8 @@ def shares(shift: dict) -> str | None:
             few = len(block["targets"]) < len(base["targets"])
             name = called(block) + (f", on {counted(len(block['targets']), 'target')}" if few else "")
             rows.append(_share(name, colour, block, targets, base))
-    return plots.data_uri(shift_plots.shares(rows)) if rows else None
+    known = any(row.number.value is not None or row.targets for row in rows)
+    return plots.data_uri(shift_plots.shares(rows)) if known else None
 
 
 def _chosen_row(shift: dict, block: dict, base: dict) -> shift_plots.Share:

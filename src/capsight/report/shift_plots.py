@@ -157,7 +157,7 @@ def _share(axes: Axes, y: int, row: Share, left: float) -> None:
     axes.plot(row.targets, [y] * len(row.targets), "|", color=row.colour, markersize=9, alpha=0.55)
     number = row.number
     if number.value is None:
-        axes.text(0.02, y, shorten(f"– {number.reason}", 74), transform=at, va="center", color=MUTED, style="italic")
+        axes.text(1.04, y, shorten(f"– {number.reason}", 34), transform=at, va="center", color=MUTED, style="italic")
         return
     if number.has_bounds:
         axes.plot([number.low, number.high], [y, y], color=row.colour, linewidth=2.4, solid_capstyle="round")
