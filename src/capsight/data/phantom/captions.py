@@ -15,7 +15,7 @@ import pandas as pd
 from capsight.data.frames import read_frame
 from capsight.data.manifest import resolve
 from capsight.data.phantom.camera import middle, pose
-from capsight.data.phantom.dataset import PATIENTS_PER_DEVICE
+from capsight.data.phantom.dataset import seed_of
 from capsight.data.phantom.devices import DEVICES, view_mask
 from capsight.data.phantom.findings import BLOCK, FINDINGS
 from capsight.data.phantom.video import FRAMES_PER_BLOCK
@@ -72,7 +72,7 @@ def _of_row(row: dict, root: str | Path, seed: int, n_frames: int) -> str | None
     size = len(masks[there[0]])
     device = DEVICES[row["device"]]
     number = int(row["patient"].rsplit("_p", 1)[1])
-    patient_seed = (seed * len(DEVICES) + list(DEVICES).index(row["device"])) * PATIENTS_PER_DEVICE + number
+    patient_seed = seed_of(row["device"], number, seed)
     lumen = _lumen(patient_seed, BLOCK * row["frame"] / min(n_frames, FRAMES_PER_BLOCK), device.view, size)
     return caption(masks, lumen, np.count_nonzero(view_mask(device.shape, size)))
 

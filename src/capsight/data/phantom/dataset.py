@@ -48,6 +48,16 @@ def make_phantom(
     return pd.DataFrame(rows).astype({**text, "frame": "Int64", **dict.fromkeys(FINDINGS, "Int8")})
 
 
+def seed_of(device: str, number: int, seed: int) -> int:
+    """The seed of a device's patient; no two of them, of any device and `seed`, are the same."""
+    return (seed * len(DEVICES) + list(DEVICES).index(device)) * PATIENTS_PER_DEVICE + number
+
+
+def patient_id(device: str, number: int) -> str:
+    """What a device's patient is called in the manifest."""
+    return f"{device}_p{number:03d}"
+
+
 def ensure_phantom(manifest: str | Path, root: str | Path, **settings) -> None:
     """Draw the phantom that `settings` describe and write its manifest, where `manifest` is not there yet.
 
@@ -83,8 +93,7 @@ def _check(root: Path, devices, patients_per_device: int, frames_per_patient: in
 def _write_patient(root: Path, device: str, number: int, n_frames: int, size: int, seed: int) -> list[dict]:
     """Write one patient's frames and masks; the rows of the manifest."""
     cv2.setNumThreads(1)
-    patient_seed = (seed * len(DEVICES) + list(DEVICES).index(device)) * PATIENTS_PER_DEVICE + number
-    patient = f"{device}_p{number:03d}"
+    patient_seed, patient = seed_of(device, number, seed), patient_id(device, number)
     quality = [cv2.IMWRITE_JPEG_QUALITY, DEVICES[device].jpeg]
     view = np.count_nonzero(view_mask(DEVICES[device].shape, size))
     rows = []

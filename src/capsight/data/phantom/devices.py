@@ -152,6 +152,12 @@ def record(picture: np.ndarray, device: Device, size: int, rng: np.random.Genera
     frame = (np.clip(seen, 0, 1) * 255 + 0.5).astype(np.uint8)
     if n != size:
         frame = cv2.resize(frame, (size, size), interpolation=cv2.INTER_CUBIC)
+    return on_screen(frame, device, text)
+
+
+def on_screen(frame: np.ndarray, device: Device, text: list[str]) -> np.ndarray:
+    """The frame (n, n, 3) uint8 cut to the device's view, with the lines that it burns in."""
+    size = len(frame)
     return np.where(view_mask(device.shape, size)[..., None], frame, _screen(device.text, size, text))
 
 

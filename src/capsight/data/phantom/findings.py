@@ -1,5 +1,8 @@
 """Which findings a patient has, and the stretch of bowel that holds them."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from capsight.data.phantom.anatomy import LOOP, TEXELS, Patient
@@ -10,6 +13,17 @@ from capsight.data.phantom.stretch import Stretch
 FINDINGS = ("polyp", "bleeding", "inflammation", "content")
 BLOCK = 14  # radii of bowel in which a patient has each of its findings once or twice
 BEHIND, AHEAD = 1, 7  # radii which are in view behind and before the camera
+REACH = 3  # radii around its place that a finding may touch
+PAINT = {"content": fill, "inflammation": inflame, "bleeding": bleed, "polyp": grow_polyps}  # what lies below first
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One finding at one place along the bowel (radii); its number, from 1, tells it from others of its patient."""
+
+    number: int
+    finding: str
+    place: float
 
 
 def plan(patient_seed: int) -> dict[str, float]:
@@ -20,8 +34,16 @@ def plan(patient_seed: int) -> dict[str, float]:
     return dict(zip(FINDINGS, map(float, likely), strict=True))
 
 
-def draw_stretch(patient: Patient, anatomy: tuple[np.ndarray, np.ndarray], block: int) -> Stretch:
-    """Block `block` (0, 1, …) of the bowel with all that is in view from it, so parts of its neighbours too."""
+def draw_stretch(
+    patient: Patient,
+    anatomy: tuple[np.ndarray, np.ndarray],
+    block: int,
+    lesions: Sequence[Lesion] | None = None,
+) -> Stretch:
+    """Block `block` (0, 1, …) of the bowel with all that is in view from it, so parts of its neighbours too.
+
+    Where `lesions` are given, they and content are all that the patient has.
+    """
     start = block * BLOCK - BEHIND
     rows = (start * TEXELS + np.arange((BEHIND + BLOCK + AHEAD) * TEXELS)) % (LOOP * TEXELS)
     radius, colour = (part[rows] for part in anatomy)
@@ -33,8 +55,12 @@ def draw_stretch(patient: Patient, anatomy: tuple[np.ndarray, np.ndarray], block
         places = neighbour * BLOCK + rng.uniform(1.5, BLOCK, (len(FINDINGS), 2))
         streams = rng.spawn(len(FINDINGS) + 1)
         lone_bubbles(stretch, streams[-1], neighbour * BLOCK, BLOCK)
-        for index, paint in ((3, fill), (2, inflame), (1, bleed), (0, grow_polyps)):
-            if draws[index] < plan(patient.seed)[FINDINGS[index]]:
+        for finding, paint in PAINT.items():
+            index = FINDINGS.index(finding)
+            if draws[index] < plan(patient.seed)[finding] and (lesions is None or finding == "content"):
                 for place in places[index, : counts[index]]:
                     paint(stretch, streams[index], place)
+    for lesion in lesions or ():
+        if -REACH < lesion.place - start < BEHIND + BLOCK + AHEAD + REACH:
+            PAINT[lesion.finding](stretch, np.random.default_rng([patient.seed, 8, lesion.number]), lesion.place)
     return stretch
