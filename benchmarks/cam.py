@@ -1,70 +1,61 @@
-"""What the class activation maps of all findings cost: against one plain forward pass, Captum, and pytorch-grad-cam.
+"""Class activation maps against pytorch-grad-cam, Captum, and one plain forward pass."""
 
-python benchmarks/cam.py backbone=resnet50 image_size=224 batch=8 findings=4 repeats=7 out=FILE
-(pytorch-grad-cam: pip install -e '.[peers]')
-"""
-
-import sys
-from collections.abc import Callable
-from copy import deepcopy
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
-from captum.attr import LayerGradCam
-from omegaconf import OmegaConf
-from timing import in_turns, report, row
+from cases import Case
 
 from capsight.explain import class_activation_maps
 from capsight.explain.views import stages
 from capsight.nn import Backbone, EmbeddingHead, FrameClassifier
 
-SETTINGS = {"backbone": "resnet50", "image_size": 224, "batch": 8, "findings": 4, "repeats": 7, "out": None}
+FINDINGS = 4
 
 
-def main(settings: dict) -> None:
+def cases(quick: bool, **_) -> Iterator[Case]:
+    """Of one finding, and of all of them: a closed form has all for the price of one."""
+    inputs = {"backbone": "resnet18", "side": 64, "frames": 2} if quick else {}
+    inputs = {"backbone": "resnet50", "side": 224, "frames": 8} | inputs
+    size = "{backbone}, {side} px, {frames} frames".format(**inputs)
+    for name, wanted in (("one finding", 1), (f"{FINDINGS} findings", FINDINGS)):
+        peers = {"pytorch-grad-cam": partial(grad_cam, wanted=wanted), "Captum": partial(captum, wanted=wanted)}
+        yield Case(f"CAM of {name}", size, inputs, {"frames": 1}, ours, {**peers, "one forward pass": forward_pass})
+
+
+def network_and_frames(backbone: str, side: int, frames: int) -> tuple[FrameClassifier, torch.Tensor]:
     torch.manual_seed(0)
-    size, batch, findings = (settings[key] for key in ("image_size", "batch", "findings"))
-    backbone = Backbone(settings["backbone"], image_size=size)
-    network = FrameClassifier(backbone, EmbeddingHead(backbone.width, findings)).eval()
-    images = torch.rand(batch, 3, size, size)
-    works = {
-        "ours": lambda: class_activation_maps(network, images),
-        "one plain forward pass": torch.no_grad()(lambda: network(images)),
-    }
-    makers = {"Captum LayerGradCam": captum, "pytorch-grad-cam": grad_cam}
-    peers = {name: make(deepcopy(network), images) for name, make in makers.items()}  # peers leave hooks behind
-    for name, peer in peers.items():
-        if peer:
-            works[f"{name}, one finding"] = lambda peer=peer: peer(0)
-            works[f"{name}, all findings"] = lambda peer=peer: [peer(finding) for finding in range(findings)]
-    seconds = in_turns(works, settings["repeats"])
-    ours = seconds.pop("ours")
-    setup = f"{findings} findings, {settings['backbone']}, {size} px, batch {batch}"
-    rows = [row("CAM of all findings", setup, ours, time, name) for name, time in seconds.items()]
-    absent = [f"{name} is not installed" for name, peer in peers.items() if peer is None]
-    report([*rows, *(row("CAM of all findings", setup, ours, None, name) for name in absent)], settings["out"])
+    trunk = Backbone(backbone, image_size=side)
+    return FrameClassifier(trunk, EmbeddingHead(trunk.width, FINDINGS)).eval(), torch.rand(frames, 3, side, side)
 
 
-def captum(network: FrameClassifier, images: torch.Tensor) -> Callable[[int], object]:
-    """Return what maps one finding."""
-    peer = LayerGradCam(network, last_stage(network))
-    return lambda finding: peer.attribute(images, target=finding)
+def ours(**inputs) -> Callable:
+    network, images = network_and_frames(**inputs)
+    return lambda: class_activation_maps(network, images)
 
 
-def grad_cam(network: FrameClassifier, images: torch.Tensor) -> Callable[[int], object] | None:
-    """Return what maps one finding; None where the peer is not installed."""
-    try:
-        from pytorch_grad_cam import GradCAM
-        from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-    except ImportError:
-        return None
+def forward_pass(**inputs) -> Callable:
+    network, images = network_and_frames(**inputs)
+    return torch.no_grad()(lambda: network(images))
+
+
+def grad_cam(wanted: int, **inputs) -> Callable:
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    network, images = network_and_frames(**inputs)
     peer = GradCAM(network, [last_stage(network)])
-    return lambda finding: peer(images, targets=[ClassifierOutputTarget(finding)] * len(images))
+    return lambda: [peer(images, targets=[ClassifierOutputTarget(f)] * len(images)) for f in range(wanted)]
+
+
+def captum(wanted: int, **inputs) -> Callable:
+    from captum.attr import LayerGradCam
+
+    network, images = network_and_frames(**inputs)
+    peer = LayerGradCam(network, last_stage(network))
+    return lambda: [peer.attribute(images, target=finding) for finding in range(wanted)]
 
 
 def last_stage(network: FrameClassifier) -> torch.nn.Module:
     trunk = network.backbone.trunk
     return trunk.get_submodule(stages(trunk)[-1])
-
-
-if __name__ == "__main__":
-    main(OmegaConf.to_container(OmegaConf.merge(SETTINGS, OmegaConf.from_cli(sys.argv[1:]))))

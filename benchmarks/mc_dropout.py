@@ -1,61 +1,55 @@
-"""What T dropout passes cost: against one plain forward pass, the plain loop, and torch-uncertainty.
+"""MC dropout against torch-uncertainty and the plain loop, in the head and in the whole network."""
 
-python benchmarks/mc_dropout.py passes=50 backbone=resnet50 image_size=224 batch=8 out=FILE
-(torch-uncertainty: pip install -e '.[peers]')
-"""
-
-import sys
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
-from omegaconf import OmegaConf
-from timing import in_turns, report, row
+from cam import network_and_frames
+from cases import Case
+from torch import nn
 
 from capsight.inference import mc_dropout
-from capsight.nn import Backbone, EmbeddingHead, FrameClassifier
-
-SETTINGS = {"passes": 50, "backbone": "resnet50", "image_size": 224, "batch": 8, "repeats": 5, "out": None}
+from capsight.nn import FrameClassifier
 
 
-def main(settings: dict) -> None:
-    torch.manual_seed(0)
-    backbone = Backbone(settings["backbone"], image_size=settings["image_size"])
-    network = FrameClassifier(backbone, EmbeddingHead(backbone.width, 4)).eval()
-    images, passes = (
-        torch.rand(settings["batch"], 3, settings["image_size"], settings["image_size"]),
-        settings["passes"],
-    )
-
-    def loop() -> None:
-        network.head.dropout.train()
-        for _ in range(passes):
-            network(images)
-        network.eval()
-
-    peer, name = torch_uncertainty(network, passes)
-    works = {
-        "ours": lambda: mc_dropout(network, images, passes=passes),
-        "one forward pass": lambda: network(images),
-        **({name: lambda: peer(images)} if peer else {"plain loop": loop}),
-    }
-    with torch.inference_mode():
-        seconds = in_turns(works, settings["repeats"])
-    size = f"T = {passes}, {settings['backbone']}, {settings['image_size']} px, batch {settings['batch']}"
-    ours = seconds.pop("ours")
-    rows = [row("MC dropout", size, ours, time, against) for against, time in seconds.items()]
-    if peer is None:
-        rows.append(row("MC dropout", size, ours, None, name))
-    report(rows, settings["out"])
+def cases(quick: bool, **_) -> Iterator[Case]:
+    """In the head: the trunk is needed once only. In the whole network: everybody needs all the passes."""
+    for name, deep, inputs in (
+        ("in the head", False, {"backbone": "resnet50", "side": 224, "frames": 8, "passes": 30}),
+        ("in all layers", True, {"backbone": "vit_tiny_patch16_224", "side": 224, "frames": 4, "passes": 10}),
+    ):
+        if quick:
+            inputs |= {"frames": 1, "passes": 2} | ({} if deep else {"backbone": "resnet18", "side": 64})
+        size = "{backbone}, {side} px, {frames} frames, {passes} passes".format(**inputs)
+        peers = {"torch-uncertainty": torch_uncertainty, "plain loop": loop}
+        peers = {name: partial(maker, deep=deep) for name, maker in peers.items()}
+        yield Case(f"MC dropout {name}", size, inputs, {"frames": 1, "passes": 2}, partial(ours, deep=deep), peers)
 
 
-def torch_uncertainty(network: FrameClassifier, passes: int) -> tuple[torch.nn.Module | None, str]:
-    """The peer around the same network (its head has the dropout module that the peer needs), or why there is none."""
-    try:
-        from torch_uncertainty.methods.mc_dropout import mc_dropout as peer
+def dropping(deep: bool, **inputs) -> tuple[FrameClassifier, torch.Tensor]:
+    """A network whose head drops features; deep: whose trunk, a vision transformer, does so too."""
+    network, images = network_and_frames(**inputs)
+    for name, module in network.backbone.named_modules() if deep else ():
+        if isinstance(module, nn.Dropout) and not name.endswith("attn_drop"):  # which is read and never called
+            module.p = 0.1
+    return network, images
 
-        return peer(network, passes, last_layer=True, on_batch=False).eval(), "torch-uncertainty"
-    except Exception as error:
-        return None, f"torch-uncertainty does not run here: {str(error).splitlines()[0]}"
+
+def ours(deep: bool, passes: int, **inputs) -> Callable:
+    network, images = dropping(deep, **inputs)
+    return lambda: mc_dropout(network, images, passes=passes, deep=deep)
 
 
-if __name__ == "__main__":
-    main(OmegaConf.to_container(OmegaConf.merge(SETTINGS, OmegaConf.from_cli(sys.argv[1:]))))
+def torch_uncertainty(deep: bool, passes: int, **inputs) -> Callable:
+    from torch_uncertainty.methods.mc_dropout import mc_dropout as wrap
+
+    network, images = dropping(deep, **inputs)
+    peer = wrap(network, passes, last_layer=not deep, on_batch=False).eval()
+    return torch.inference_mode()(lambda: peer(images))
+
+
+def loop(deep: bool, passes: int, **inputs) -> Callable:
+    network, images = dropping(deep, **inputs)
+    for module in network.modules():
+        module.training = isinstance(module, nn.Dropout)
+    return torch.inference_mode()(lambda: [network(images) for _ in range(passes)])

@@ -1,52 +1,50 @@
-"""What the benchmarks share: timing in turns, one table, one JSON file."""
+"""Timing in turns, and what a larger size will cost, from the smaller ones."""
 
+import math
 import time
 from collections.abc import Callable
 from statistics import median
-
-from rich.console import Console
-from rich.table import Table
-
-from capsight.files import write_json
+from typing import NamedTuple
 
 
-def in_turns(works: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Return the median seconds of each work; one round of all is for warming up, then they run in turns.
+def in_turns(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Return the median seconds of each work; they run in turns.
 
     So a machine that slows down for a while slows all of them, and their ratios hold.
     """
     seconds = {name: [] for name in works}
-    for _ in range(repeats + 1):
+    for _ in range(rounds):
         for name, work in works.items():
             start = time.perf_counter()
             work()
             seconds[name].append(time.perf_counter() - start)
-    return {name: median(times[1:]) for name, times in seconds.items()}
+    return {name: median(times) for name, times in seconds.items()}
 
 
-def row(name: str, size: str, ours: float, peer: float | None, peer_name: str, unit: str = "s") -> dict:
-    """One comparison; a ratio above 1 means that this project is better. peer: None where it could not run."""
-    ratio = peer / ours if peer is not None else None
-    return {
-        "name": name,
-        "size": size,
-        "ours": ours,
-        "peer": peer,
-        "peer_name": peer_name,
-        "ratio": ratio,
-        "unit": unit,
-    }
+def rounds_within(budget: float, seconds: float, least: int = 3, most: int = 9) -> int:
+    """Return how many rounds of `seconds` fit into the budget, an odd number from `least` to `most`."""
+    fitting = min(most, max(least, int(budget / max(seconds, 1e-9))))
+    return fitting - 1 + fitting % 2
 
 
-def report(rows: list[dict], out: str | None) -> None:
-    """Print the rows, and write them as {"rows": [...]} where `out` is given."""
-    table = Table("what", "size", "ours", "peer", "peer's name", "ratio")
-    for entry in rows:
-        ours, peer, ratio = (entry[key] for key in ("ours", "peer", "ratio"))
-        shown = [f"{ours:.3g} {entry['unit']}", "–" if peer is None else f"{peer:.3g} {entry['unit']}"]
-        table.add_row(
-            entry["name"], entry["size"], *shown, entry["peer_name"], "–" if ratio is None else f"{ratio:.2f}"
-        )
-    Console(width=140).print(table)
-    if out:
-        write_json({"rows": rows}, out)
+class Cost(NamedTuple):
+    """What one work took at one size."""
+
+    size: int
+    seconds: float
+    mib: float | None
+
+
+def foresee(costs: list[Cost], size: int) -> Cost:
+    """Return what a work will cost at a larger size, if it goes on growing as between its last two sizes."""
+    last = costs[-1]
+    if len(costs) < 2:
+        return Cost(size, last.seconds, last.mib)
+
+    def grown(before: float | None, now: float | None) -> float | None:
+        if not before or not now:
+            return now
+        power = max(0.0, math.log(now / before) / math.log(last.size / costs[-2].size))
+        return now * (size / last.size) ** power
+
+    return Cost(size, grown(costs[-2].seconds, last.seconds), grown(costs[-2].mib, last.mib))
