@@ -1,0 +1,41 @@
+"""In which order a physician is shown the frames of a video that was read.
+
+Of the ways here, an order is an array of frame positions (n,) int, the first to be shown first: every frame once. The
+fourth way, frames that are evenly spaced, is not an order: other frames for every number of them (see `found`).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+
+def by_probability(frames: pd.DataFrame, findings: Sequence[str]) -> np.ndarray:
+    """The most suspicious frame first: by the largest of its findings' probabilities; among equals the earliest."""
+    return np.argsort(-_suspicion(frames, findings), kind="stable")
+
+
+def by_events(frames: pd.DataFrame, findings: Sequence[str], events: pd.DataFrame) -> np.ndarray:
+    """The best frame of each event, in the order of suspicion, then all others by probability.
+
+    events: those of `findings` only, in their order; `best` is the position of a frame. A frame that is the best of
+    two events is shown once.
+    """
+    best = pd.unique(events["best"].to_numpy(dtype=int))
+    rest = by_probability(frames, findings)
+    return np.concatenate([best, rest[~np.isin(rest, best)]])
+
+
+def by_frame(frames: pd.DataFrame, findings: Sequence[str], thresholds: dict[str, float]) -> np.ndarray:
+    """Frame by frame, without events: all above the threshold of a finding in the order of time, then the others."""
+    return np.argsort(~flagged(frames, findings, thresholds), kind="stable")
+
+
+def flagged(frames: pd.DataFrame, findings: Sequence[str], thresholds: dict[str, float]) -> np.ndarray:
+    """Which frames are above the threshold of one of the findings: (n,) bool."""
+    above = [frames[f"probability_{finding}"].to_numpy(dtype=float) > thresholds[finding] for finding in findings]
+    return np.any(above, axis=0)
+
+
+def _suspicion(frames: pd.DataFrame, findings: Sequence[str]) -> np.ndarray:
+    return frames[[f"probability_{finding}" for finding in findings]].to_numpy(dtype=float).max(axis=1)
