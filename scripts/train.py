@@ -16,11 +16,13 @@ from capsight.data.phantom import ensure_phantom
 from capsight.data.target import split_devices
 from capsight.data.vocabulary import coarse
 from capsight.inference.predict import predict
-from capsight.inference.reference import Predicted, keep_adapting, keep_reference, make_reference
+from capsight.inference.reference import Predicted, keep_reference, make_reference
 from capsight.learning.adapting import adapt_trained, at_test_time, begin_with, check_adaptation, keep_as_begun
 from capsight.learning.frame_data import FrameData
 from capsight.learning.frame_learner import FrameLearner
-from capsight.learning.run import start_run
+from capsight.learning.launch import on_every_device
+from capsight.learning.ranks import agree, first, is_first
+from capsight.learning.run import resume_restarted, start_run
 from capsight.learning.settings import check_settings
 from capsight.learning.training import build_trainer, train
 from capsight.lecture.teaching import teach
@@ -28,8 +30,9 @@ from capsight.report.results import write_results
 
 
 @verb("train")
+@on_every_device  # from here on, several processes may do the same; what is written is written by the first
 def main(config: DictConfig) -> None:
-    run_dir = Path(HydraConfig.get().runtime.output_dir)
+    run_dir = agree(Path(HydraConfig.get().runtime.output_dir))
     if config.lesson:  # a system of docs/lecture.md, beside the capsules
         teach(run_dir, config)
         return
@@ -43,7 +46,7 @@ def main(config: DictConfig) -> None:
 
     # data: what is known of every frame, and its side of the split
     if "phantom" in data:
-        ensure_phantom(data["manifest"], root, **data["phantom"])
+        first(lambda: ensure_phantom(data["manifest"], root, **data["phantom"]))
     table = coarse(read_manifest(data["manifest"]), findings)
     table = split_devices(table, findings, draw=settings["seed"], **data["split"])
 
@@ -64,27 +67,30 @@ def main(config: DictConfig) -> None:
         begin_with(learner, settings["start"], table)
 
     # run: everything that is needed to do this again; begun when nothing is left to be refused
-    trainer = build_trainer(run_dir, settings["trainer"])
-    run = start_run(run_dir, config, table, resume=settings["resume"])
+    trainer = build_trainer(run_dir, settings["trainer"], settings["logger"])
+    run = first(lambda: start_run(run_dir, config, table, resume=settings["resume"] or resume_restarted()))
 
     # loop
     if settings["start"] and not settings["trainer"]["max_epochs"]:
-        keep_as_begun(run, learner)
+        first(lambda: keep_as_begun(run, learner))
     else:
         train(run, trainer, learner, frames)
-    adapt_trained(run, root=root, **loading)
+    first(lambda: adapt_trained(run, root=root, **loading))
 
     # test: what is decided comes from the validation patients, numbers from the test patients
     best, trust = run.learner(), settings["trust"]
-    predicting = {**loading, "precision": settings["trainer"]["precision"]}
+    predicting = {**loading, "precision": settings["trainer"]["precision"], "shared": not adaptation.at_test}
     passes = {"passes": trust["passes"], "deep": trust["deep"]}
     reference = make_reference(run, best, root, bank=settings["bank"], **passes, **predicting)
-    keep_reference(run, reference)
+    adapting = None
     if settings["data"]["split"]["target"]:
-        keep_adapting(run, at_test_time(run, best), root, **predicting)
+        adapting = Predicted(*predict(at_test_time(run, best), run.frames("adapt"), root, **predicting)[:2])
     predictions, embeddings, skipped = predict(
         at_test_time(run, best), run.frames("test"), root, **passes, **predicting
     )
+    if not is_first():
+        return
+    keep_reference(run, reference, adapting)
     write_results(
         run.dir,
         run,

@@ -1,6 +1,7 @@
 """What stands between a verb and its user: settings in, one line out when something is wrong."""
 
 import errno
+import json
 import logging
 import os
 import sys
@@ -21,6 +22,7 @@ from capsight.errors import UserError
 UNUSABLE = {
     getattr(errno, name) for name in ("EACCES", "EPERM", "EROFS", "EEXIST", "ENOTDIR", "EISDIR", "ENAMETOOLONG")
 }
+LAUNCHED = "CAPSIGHT_LAUNCHED"  # set for the processes of one training: what one says of an error is told once
 CONF = Path(__file__).parents[2] / "conf"
 
 
@@ -68,8 +70,16 @@ def _one_line(statuses: list[int]) -> Iterator[None]:
         line = explain(error)
         if line is None:
             raise
-        Console(stderr=True, soft_wrap=True).print(f"error: {line}", markup=False, highlight=False)
+        _tell(line)
         statuses.append(1)
+
+
+def _tell(line: str) -> None:
+    """Print an error, or leave it to the launcher of this process, which tells that of all of them in one line."""
+    if LAUNCHED in os.environ and (file := os.environ.get("TORCHELASTIC_ERROR_FILE")):
+        Path(file).write_text(json.dumps({"message": line, "timestamp": "0"}))
+    else:
+        Console(stderr=True, soft_wrap=True).print(f"error: {line}", markup=False, highlight=False)
 
 
 def explain(error: BaseException) -> str | None:

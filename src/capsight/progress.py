@@ -9,6 +9,6 @@ from rich.progress import track as rich_track
 T = TypeVar("T")
 
 
-def track(iterable: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+def track(iterable: Iterable[T], description: str, total: int | None = None, *, shown: bool = True) -> Iterator[T]:
     """Yield the items of `iterable` under a progress bar on standard error."""
-    return rich_track(iterable, description, total=total, console=Console(stderr=True))
+    return rich_track(iterable, description, total=total, console=Console(stderr=True), disable=not shown)

@@ -132,18 +132,23 @@ def test_sample_seeds_do_not_depend_on_what_was_drawn():
     assert all(0 <= seed < 2**32 for batch in seeds for seed in batch)
 
 
-def test_ranks_are_disjoint_and_join_to_the_plan_of_one_process():
+@pytest.mark.parametrize("k", [6, 7])
+def test_ranks_are_disjoint_and_join_to_the_plan_of_one_process(k):
     classes, patients = table()
-    whole = sampler(classes, patients, k=6)
-    ranks = [sampler(classes, patients, k=2, rank=rank, world=3) for rank in range(3)]
+    whole = sampler(classes, patients, k=k)
+    ranks = [sampler(classes, patients, k=k, rank=rank, world=3) for rank in range(3)]
     assert [len(rank) for rank in ranks] == [len(whole)] * 3
+    drawn = []
     for epoch in range(2):
         for batches in (whole, *ranks):
             batches.set_epoch(epoch)
+        drawn.append([list(rank) for rank in ranks])
         for joined, *parts in zip(whole, *ranks, strict=True):
             assert sorted(joined) == sorted(pair for part in parts for pair in part)
-            assert len({row for part in parts for row, _ in part}) == 18
-            assert all(sorted(Counter(classes[rows_of(part)]).values()) == [2, 2, 2] for part in parts)
+            assert len({row for part in parts for row, _ in part}) == 3 * k
+            counts = [Counter(classes[rows_of(part)]) for part in parts]
+            assert all({*count.values()} <= {k // 3, k // 3 + 1} and len(count) == 3 for count in counts)
+    assert all(one != other for one, other in zip(*drawn, strict=True))  # another epoch, other batches
 
 
 class Frames(torch.utils.data.Dataset):
@@ -196,6 +201,7 @@ def test_lightning_sets_the_epoch(tmp_path):
         ({"batches": 0}, "batches=0"),
         ({"seed": -1}, "seed=-1"),
         ({"rank": 2, "world": 2}, "rank 2 of 2"),
+        ({"k": 2, "world": 3}, "frames_per_class=2 cannot be dealt to 3"),
     ],
 )
 def test_bad_input(change, text):
@@ -228,3 +234,17 @@ def test_joined_batches_hold_source_frames_and_then_target_frames():
     joined.sampler.set_epoch(1)
     assert batches != list(joined)
     assert [part.epoch for part in joined.parts] == [1, 1]
+
+
+def test_ranks_share_joined_batches():
+    classes, patients = table()
+    is_target = np.arange(len(classes)) >= 400
+    parts = [
+        sampler(np.where(is_target, -1, classes), patients, batches=5),
+        sampler(np.where(is_target, 0, -1), patients, p=1, k=7, batches=5),
+    ]
+    whole = JoinedBatches(parts, keep=[10, None])
+    ranks = [JoinedBatches(parts, keep=[10, None], rank=rank, world=2) for rank in (0, 1)]
+    for joined, *shares in zip(whole, *ranks, strict=True):
+        assert sorted(joined) == sorted(pair for share in shares for pair in share)
+        assert [is_target[rows_of(share)].sum() for share in shares] == [4, 3]

@@ -14,8 +14,8 @@ class PatientBalancedBatches:
     """Lists of (row, sample seed): P = `classes_per_batch` classes, K = `frames_per_class` frames of each.
 
     classes: (n,) integer, one per row; rows with a negative class (-1) are not used. patients: (n,) names or
-    numbers; a row whose patient is missing stands alone. batches: per epoch and rank; by default as many
-    frames are drawn as are used. For `DataLoader(batch_sampler=...)`; the dataset gets the pairs.
+    numbers; a row whose patient is missing stands alone. batches: per epoch; by default as many frames are
+    drawn as are used. For `DataLoader(batch_sampler=...)`; the dataset gets the pairs.
 
     Three decks are shuffled and drawn from without repetition until they are empty: the classes, the patients
     of a class, and the frames of a patient. So classes come equally often, the patients of a class take turns
@@ -23,10 +23,10 @@ class PatientBalancedBatches:
     The K frames of a class come from K patients where it has so many, and are K different frames where it
     has so many; a smaller class repeats frames. Where there are fewer than P classes, all are taken.
 
-    With world > 1 processes, every rank draws the same K * world frames of a class, of which the above then
-    holds, and takes its own K: the ranks' batches are disjoint. The batches are a pure function of (seed,
-    epoch), and a sample's seed is one of (seed, epoch, step, place in the joined batch of all ranks):
-    augmentation depends neither on workers nor on resuming.
+    With world > 1 processes, a batch is dealt to the ranks: each draws the same K frames of a class and takes
+    its share, K / world give or take one, so that the ranks' parts are disjoint and join to the batch of one
+    process. The batches are a pure function of (seed, epoch), and a sample's seed is one of (seed, epoch, step,
+    place in the joined batch): augmentation depends neither on workers nor on ranks nor on resuming.
 
     Raises UserError where no row has a class, or a number is out of its range.
     """
@@ -59,14 +59,18 @@ class PatientBalancedBatches:
                 raise UserError(f"batches: {name}={number}; at least {least} is needed")
         if not 0 <= rank < world:
             raise UserError(f"batches: rank {rank} of {world} processes; ranks run from 0 to {world - 1}")
+        if frames_per_class < world:
+            raise UserError(
+                f"batches: frames_per_class={frames_per_class} cannot be dealt to {world} processes; at least {world} "
+                "are needed"
+            )
         used = np.flatnonzero(classes >= 0)
         if not len(used):
             raise UserError("batches: no frame has a known class; check the findings and the split")
         self.frames = _patients_by_class(used, classes, patients)
         self.classes_per_batch = min(classes_per_batch, len(self.frames))
         self.frames_per_class = frames_per_class
-        frames_per_step = self.classes_per_batch * frames_per_class * world
-        self.batches = batches or -(-len(used) // frames_per_step)
+        self.batches = batches or -(-len(used) // (self.classes_per_batch * frames_per_class))
         self.seed, self.rank, self.world, self.epoch = seed, rank, world, 0
 
     @property
@@ -85,11 +89,10 @@ class PatientBalancedBatches:
         rng = np.random.default_rng([PLAN, self.seed, epoch])
         class_deck = _Deck(np.arange(len(self.frames)), rng)
         frames = [_ClassFrames(rows, sizes, rng) for rows, sizes in self.frames]
-        drawn = self.frames_per_class * self.world
-        mine = slice(self.rank * self.frames_per_class, (self.rank + 1) * self.frames_per_class)
+        mine = share(self.frames_per_class, self.rank, self.world)
         for step in range(self.batches):
             seeds = np.random.default_rng([SEEDS, self.seed, epoch, step])
-            rows = np.stack([frames[c].draw(drawn) for c in class_deck.draw(self.classes_per_batch)])
+            rows = np.stack([frames[c].draw(self.frames_per_class) for c in class_deck.draw(self.classes_per_batch)])
             sample_seeds = seeds.integers(2**32, size=rows.shape)
             pairs = np.stack([rows[:, mine].ravel(), sample_seeds[:, mine].ravel()], axis=1)
             yield [tuple(pair) for pair in pairs.tolist()]
@@ -99,11 +102,21 @@ class JoinedBatches:
     """Batches of several samplers over one data set, joined step by step: source frames, then target frames.
 
     parts: batch samplers with the same number of batches. keep: how many frames of each part stay in a batch, None for
-    all; what is left over is dropped at random, by (seed, epoch, step), and the rest keeps its order.
+    all; what is left over is dropped at random, by (seed, epoch, step), and the rest keeps its order. With world > 1
+    processes, the parts are those of one process, and each rank takes every world-th frame of what is kept.
     """
 
-    def __init__(self, parts: Sequence[PatientBalancedBatches], keep: Sequence[int | None], *, seed: int = 0):
+    def __init__(
+        self,
+        parts: Sequence[PatientBalancedBatches],
+        keep: Sequence[int | None],
+        *,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+    ):
         self.parts, self.keep, self.seed, self.epoch = list(parts), list(keep), seed, 0
+        self.mine = slice(rank, None, world)
 
     @property
     def sampler(self) -> "JoinedBatches":
@@ -122,13 +135,19 @@ class JoinedBatches:
         epoch = self.epoch
         for step, batches in enumerate(zip(*self.parts, strict=True)):
             rng = np.random.default_rng([KEPT, self.seed, epoch, step])
-            yield [pair for batch, keep in zip(batches, self.keep, strict=True) for pair in _some(batch, keep, rng)]
+            kept = [_some(batch, keep, rng) for batch, keep in zip(batches, self.keep, strict=True)]
+            yield [pair for batch in kept for pair in batch[self.mine]]
 
 
 def _some(batch: list, keep: int | None, rng: np.random.Generator) -> list:
     if keep is None or keep >= len(batch):
         return batch
     return [batch[place] for place in np.sort(rng.permutation(len(batch))[:keep])]
+
+
+def share(count: int, rank: int, world: int) -> slice:
+    """Return the part of `count` things that is of one rank: the parts are disjoint, complete, and differ by one."""
+    return slice(count * rank // world, count * (rank + 1) // world)
 
 
 def rarest_finding(labels: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """A trained model → the predictions table: every frame once, in the order of the manifest."""
 
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from capsight.files import atomic
 from capsight.hardware import autocast, device
 from capsight.inference.passes import can_drop, head_passes, mc_dropout
 from capsight.learning.frame_learner import FrameLearner
+from capsight.learning.ranks import gather, place
 from capsight.progress import track
 
 IDENTIFIERS = ("path", "patient", "video", "frame", "device", "split", "patient_from")
@@ -36,14 +38,17 @@ def predict(
     crops: int = 1,
     passes: int = 0,
     deep: bool = False,
+    shared: bool = False,
 ) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
     """Predict every frame of `table`.
 
     crops: 1, or 10 for the average over ten crops (four corners and centre, with reflections) of a larger frame.
     passes: of MC dropout, for the columns of `evaluation.uncertainty`; none where 0 or where the model has nothing to
-    drop. deep: sample the trunk as well. Returns the predictions (identifiers, label_F, logit_F, probability_F, and the
-    uncertainties), the embeddings (n, D) float32 in the same order, and the paths that were skipped as unreadable.
-    Raises UserError where a frame is unreadable and `on_bad_frame` is "error", or where no frame is left.
+    drop. deep: sample the trunk as well. shared: the processes that trained together share the batches, which stay
+    those of one process, and each returns the whole. Returns the predictions (identifiers, label_F, logit_F,
+    probability_F, and the uncertainties), the embeddings (n, D) float32 in the same order, and the paths that were
+    skipped as unreadable. Raises UserError where a frame is unreadable and `on_bad_frame` is "error", or where no frame
+    is left.
     """
     if crops not in (1, 10):
         raise UserError(f"crops={crops} is not possible; use 1, or 10 for ten-crop averaging.")
@@ -55,34 +60,36 @@ def predict(
         raise UserError(f"workers={workers} is not possible; it is a whole number from 0.")
     transform = evaluation_transform(read_size(image_size, crops))
     dataset = FrameDataset(table, root, learner.findings, transform, on_bad_frame=on_bad_frame)
-    loader = DataLoader(dataset, batch_size=batch_size, collate_fn=collate, num_workers=workers)
+    rank, world = place() if shared else (0, 1)
+    mine = range(rank, -(-len(table) // batch_size), world)  # the batches of this process
+    batches = [range(i * batch_size, min((i + 1) * batch_size, len(table))) for i in mine]
+    loader = DataLoader(dataset, batch_sampler=batches, collate_fn=collate, num_workers=workers)
     learner = learner.eval().to(device(), memory_format=torch.channels_last)
     passes = passes if can_drop(learner, deep) else 0
-    rows, logits, embeddings, spreads, skipped = [], [], [], [], []
-    for seed, batch in enumerate(track(loader, f"Predicting {len(table)} frames")):
+    parts, skipped = [], []
+    for number, batch in zip(mine, track(loader, f"Predicting {len(table)} frames", shown=rank == 0), strict=True):
         skipped += batch["skipped"]
         if len(batch["row"]) == 0:
             continue
         with autocast(precision):
             images = batch["image"].to(device())
             embedding, logit = forward(learner, images, image_size, crops)
+            spread = {}
             if passes and deep:
-                spreads.append(_spread(mc_dropout(learner, images, passes=passes, deep=True, seed=seed)))
+                spread = _spread(mc_dropout(learner, images, passes=passes, deep=True, seed=number))
             elif passes:
-                spreads.append(_spread(head_passes(learner, embedding, passes=passes, seed=seed)))
-        rows.append(batch["row"].numpy())
-        embeddings.append(embedding.float().cpu().numpy())
-        logits.append(logit.float().cpu().numpy())
-    if not rows:
+                spread = _spread(head_passes(learner, embedding, passes=passes, seed=number))
+        values = {"embedding": embedding.float().cpu().numpy(), "logit": logit.float().cpu().numpy()}
+        parts.append((number, {"row": batch["row"].numpy(), **values, **spread}))
+    if shared:
+        parts, skipped = (sum(of_all, []) for of_all in zip(*gather((parts, skipped)), strict=True))
+    if not parts:
         raise UserError(f"none of the {len(table)} frames under {root} can be read.")
-    columns = {"logit": np.concatenate(logits)}
-    columns["probability"] = expit(columns["logit"])
-    columns |= {name: np.concatenate([spread[name] for spread in spreads]) for name in (spreads[0] if spreads else ())}
-    return (
-        prediction_table(table.iloc[np.concatenate(rows)], columns, learner.findings),
-        np.concatenate(embeddings),
-        skipped,
-    )
+    parts = [values for _, values in sorted(parts, key=itemgetter(0))]
+    columns = {name: np.concatenate([values[name] for values in parts]) for name in parts[0]}
+    rows, embeddings = columns.pop("row"), columns.pop("embedding")
+    columns = {"logit": columns["logit"], "probability": expit(columns["logit"]), **columns}
+    return prediction_table(table.iloc[rows], columns, learner.findings), embeddings, skipped
 
 
 def prediction_table(rows: pd.DataFrame, columns: dict[str, np.ndarray], findings: list[str]) -> pd.DataFrame:

@@ -54,15 +54,12 @@ def make_reference(run: Run, learner: FrameLearner, root: str | Path, *, bank: i
     return Reference(validation, training, predict_outsiders(learner, settings["image_size"], settings.get("crops", 1)))
 
 
-def keep_reference(run: Run, reference: Reference) -> None:
-    """Keep the predictions of validation and training frames in the run."""
+def keep_reference(run: Run, reference: Reference, adapting: Predicted | None = None) -> None:
+    """Keep the predictions of validation and training frames in the run, and of a target's frames that may train."""
     write_predictions(run.dir / "validation", *reference.validation)
     write_predictions(run.dir / "training", *reference.training)
-
-
-def keep_adapting(run: Run, learner: FrameLearner, root: str | Path, **settings) -> None:
-    """Predict the target's frames that may give to training, with the labels that it saw, and keep that in the run."""
-    write_predictions(run.dir / "adapt", *predict(learner, run.frames("adapt"), root, **settings)[:2])
+    if adapting:
+        write_predictions(run.dir / "adapt", *adapting)
 
 
 def read_reference(run: Run, learner: FrameLearner) -> Reference:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, DistributedSampler
 
 from capsight.adaptation.base import Adaptation
 from capsight.data.batches import JoinedBatches, PatientBalancedBatches, rarest_finding
@@ -23,7 +23,8 @@ class FrameData(pl.LightningDataModule):
 
     table: the manifest with `split`. classes_per_batch × frames_per_class is the size of a training batch;
     target_frames unlabelled ones are added for methods that learn from them. A training batch says with `is_target`
-    (B,) which of its frames are the target's, and with `device` (B,) a number for the capsule of each.
+    (B,) which of its frames are the target's, and with `device` (B,) a number for the capsule of each. Several
+    processes share every training batch and the validation frames, so that their number changes no setting.
     """
 
     def __init__(
@@ -71,12 +72,13 @@ class FrameData(pl.LightningDataModule):
         return batch | {"is_target": self.is_target[batch["row"]], "device": self.device[batch["row"]]}
 
     def batches(self, rank: int = 0, world: int = 1) -> PatientBalancedBatches | JoinedBatches:
-        """Return the training batches of one of `world` processes."""
-        method, is_target = self.adaptation, self.is_target.numpy()
+        """Return the training batches, or the share that one of `world` processes has of each."""
+        method, is_target, place = self.adaptation, self.is_target.numpy(), {"rank": rank, "world": world}
         classes = rarest_finding(self.targets().numpy())
-        drawn = partial(PatientBalancedBatches, patients=self.patients, rank=rank, world=world)
         classes_per_batch, frames_per_class = self.batch_shape
         pooled = method.needs_labels and method.labelled_frames is None
+        joined = method.needs_target or (method.needs_labels and not pooled)
+        drawn = partial(PatientBalancedBatches, patients=self.patients)
         source_classes = classes if pooled else np.where(is_target, UNKNOWN, classes)
         keep = [None]
         if method.needs_labels and not pooled:
@@ -88,6 +90,7 @@ class FrameData(pl.LightningDataModule):
             frames_per_class=frames_per_class,
             batches=self.batches_per_epoch,
             seed=self.seed,
+            **({} if joined else place),  # else the joined batch is shared
         )
         parts, every_step = [source], {"batches": len(source)}
         if method.needs_labels and not pooled:
@@ -98,10 +101,15 @@ class FrameData(pl.LightningDataModule):
             shape = {"classes_per_batch": 1, "frames_per_class": self.target_frames}
             parts.append(drawn(np.where(is_target, 0, UNKNOWN), **shape, **every_step, seed=self.seed + 2 * OTHER))
             keep.append(None)
-        return JoinedBatches(parts, keep, seed=self.seed) if len(parts) > 1 else source
+        return JoinedBatches(parts, keep, seed=self.seed, **place) if joined else source
 
     def val_dataloader(self) -> DataLoader:
-        return self._loader(self.validation_frames, batch_size=2 * self.batch_shape[0] * self.batch_shape[1])
+        # Padded to the same number in each process, as Lightning leaves out a validation without frames; the learner
+        # takes each frame once.
+        place = {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
+        mine = DistributedSampler(self.validation_frames, shuffle=False, **place)
+        batch_size = 2 * self.batch_shape[0] * self.batch_shape[1]
+        return self._loader(self.validation_frames, batch_size=batch_size, sampler=mine)
 
     def _loader(self, dataset: FrameDataset, **order) -> DataLoader:
         return DataLoader(

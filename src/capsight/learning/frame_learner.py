@@ -1,5 +1,6 @@
 """The Lightning module that trains a frame classifier."""
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from sklearn.metrics import roc_auc_score
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from capsight.adaptation.base import Adaptation, Combined, Step
 from capsight.errors import UserError
+from capsight.learning import ranks
 from capsight.learning.objective import Objective
 from capsight.learning.optimiser import build_optimiser, warmup_cosine
 from capsight.learning.targets import finding_logits
@@ -63,7 +65,7 @@ class FrameLearner(pl.LightningModule):
         self.optimiser = optimiser
         self.skipped: set[str] = set()  # paths of frames that could not be read
         self._read = 0  # training frames in this epoch
-        self._validation: list[tuple[Tensor, Tensor]] = []
+        self._validation: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def forward(self, images: Tensor) -> Tensor:
         """Return one logit per finding (B, F)."""
@@ -77,7 +79,8 @@ class FrameLearner(pl.LightningModule):
         self._read = 0
 
     def on_train_epoch_end(self) -> None:
-        if self._read == 0:
+        self.skipped = set().union(*ranks.gather(self.skipped))
+        if sum(ranks.gather(self._read)) == 0:
             raise UserError("no training frame can be read; check data.root and the frames.")
 
     def on_train_batch_start(self, batch: dict, index: int) -> None:
@@ -95,7 +98,9 @@ class FrameLearner(pl.LightningModule):
         self.skipped.update(batch["skipped"])
         self._read += len(batch["row"])
         if len(batch["row"]) == 0:  # every frame of the batch was unreadable and is skipped
-            return None
+            if ranks.place()[1] == 1:
+                return None
+            batch = _nothing_known(batch)
         images, is_target = batch["image"], batch.get("is_target")
         if self.adaptation.trains:
             images = self.adaptation.images(images.float() / 255, is_target, batch.get("device"))
@@ -122,16 +127,22 @@ class FrameLearner(pl.LightningModule):
         loss = self.adaptation.loss(step)
         return {} if loss is None else {"adaptation": loss}
 
+    def on_validation_epoch_start(self) -> None:
+        ranks.same_buffers(self.network)
+
     def validation_step(self, batch: dict, _: int) -> None:
         self.skipped.update(batch["skipped"])
         if len(batch["row"]):
-            self._validation.append((self(batch["image"]).float().cpu(), batch["target"].cpu()))
+            self._validation.append((batch["row"].cpu(), self(batch["image"]).float().cpu(), batch["target"].cpu()))
 
     def on_validation_epoch_end(self) -> None:
-        if not self._validation:
-            raise UserError("no validation frame can be read, so no epoch can be chosen; see the paths skipped.")
-        logits, targets = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
+        batches = [batch for of_one in ranks.gather(self._validation) for batch in of_one]
         self._validation.clear()
+        if not batches:
+            raise UserError("no validation frame can be read, so no epoch can be chosen; see the paths skipped.")
+        rows, logits, targets = (torch.cat(parts) for parts in zip(*batches, strict=True))
+        once = np.unique(rows.numpy(), return_index=True)[1]  # in the order of the manifest, without what was padded
+        logits, targets = logits[once], targets[once]
         aurocs = _aurocs(logits, targets)
         for name, auroc in zip(self.findings, aurocs, strict=True):
             if auroc is not None:
@@ -150,6 +161,12 @@ class FrameLearner(pl.LightningModule):
         steps = max(1, int(self.trainer.estimated_stepping_batches))
         schedule = warmup_cosine(optimiser, steps=steps, warmup=self.warmup)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _nothing_known(batch: dict) -> dict:
+    """Return a batch that nothing is learned from: the other processes wait for this one's part of the gradients."""
+    blank = {name: values.new_zeros(2, *values.shape[1:]) for name, values in batch.items() if name != "skipped"}
+    return {**batch, **blank, "target": torch.full_like(blank["target"], torch.nan)}
 
 
 def _network(name: str, *, classes: int, trunk: dict, head: dict) -> FrameClassifier:

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from capsight.errors import UserError
+from capsight.learning.ranks import join_rows
 from capsight.learning.targets import UNKNOWN, exclusive_class, finding_pattern
 from capsight.losses import balanced_weights, exclusive_loss, multilabel_loss, triplet_loss
 
@@ -13,7 +14,8 @@ class Objective(nn.Module):
     """Classification + weight × triplet.
 
     `ce` leaves the triplet loss out. `ce_triplet` minimises both. `triplet` shapes the backbone by the triplet loss
-    alone: the classifier is a linear read-out of an embedding that its loss cannot change.
+    alone: the classifier is a linear read-out of an embedding that its loss cannot change. Where several processes
+    train, all of it is of their joined batch: they work out the same loss, and the gradients are those of one process.
 
     targets: (N, F) of the training frames, which balanced class weights are counted from.
     `forward(classify, embedding (B, D), targets (B, F))` returns {"loss", "classification", "triplet"} (scalars).
@@ -45,6 +47,7 @@ class Objective(nn.Module):
         self.register_buffer("class_weights", _balanced(targets, task) if balanced else None, persistent=False)
 
     def forward(self, classify: nn.Module, embedding: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        embedding, targets = join_rows(embedding), join_rows(targets)
         read_out_only = self.objective == "triplet"
         logits = classify(embedding.detach() if read_out_only else embedding)
         losses = {"classification": self.classification(logits, targets)}

@@ -1,6 +1,7 @@
 """A run: the folder that holds all that is needed to use a model again, or to defend a number in a paper."""
 
 import json
+import os
 import platform
 import subprocess
 from dataclasses import dataclass
@@ -28,10 +29,10 @@ PACKAGES = (
     "numpy",
     "pandas",
 )
-# What may differ between the start of a run and its continuation, as on another machine.
-MAY_CHANGE = {"title", "resume", "report", "run_dir", "data.manifest", "data.root", "data.workers", "bank"} | {
-    f"trainer.{name}" for name in ("accelerator", "devices", "strategy")
-}
+# What may differ between the start of a run and its continuation, as on another machine or another number of devices:
+# any number of them shares the same batches.
+MAY_CHANGE = {"title", "resume", "report", "run_dir", "logger", "data.manifest", "data.root", "data.workers", "bank"}
+MAY_CHANGE |= {f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy", "sync_batchnorm")}
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,12 @@ def start_run(directory: str | Path, config: DictConfig, manifest: pd.DataFrame,
     with atomic(run.dir / "config.yaml") as temporary:  # last: its presence says that the folder is a run
         OmegaConf.save(config, temporary, resolve=True)
     return run
+
+
+def resume_restarted() -> str | None:
+    """Return "auto" where SLURM (requeue) or torchrun (--max-restarts) began this job again, so that it goes on."""
+    again = (os.environ.get(name, "0") for name in ("SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT"))
+    return "auto" if any(count != "0" for count in again) else None
 
 
 def read_run(directory: str | Path) -> Run:

@@ -1,13 +1,15 @@
 """Training with Lightning: the trainer, its checkpoints, and going on where a killed run was."""
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressBar
-from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.plugins.environments import LightningEnvironment
+from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
@@ -16,6 +18,9 @@ from capsight.hardware import use_bfloat16
 from capsight.learning.checkpoints import SafeCheckpointIO
 from capsight.learning.frame_data import FrameData
 from capsight.learning.frame_learner import FrameLearner
+from capsight.learning.launch import count_devices
+from capsight.learning.loggers import build_loggers
+from capsight.learning.ranks import launched_by
 from capsight.learning.run import Run
 
 
@@ -42,9 +47,20 @@ def read_history(run: Run) -> list[dict]:
     return [{key: value for key, value in row.items() if pd.notna(value)} for row in epochs.to_dict("records")]
 
 
+def _processes(settings: dict) -> dict:
+    """Return the settings of how many processes train: those that were begun decide."""
+    launched, accelerator = launched_by(), settings.get("accelerator", "auto")
+    here = count_devices(settings.get("devices", 1), accelerator, launched)
+    nodes = launched.world_size() // here if launched else 1
+    on_gpus = accelerator != "cpu" and torch.cuda.is_available()  # torch synchronises batch normalisation there alone
+    sync = settings.get("sync_batchnorm", False) and on_gpus and here * nodes > 1
+    return {"devices": here, "num_nodes": nodes, "sync_batchnorm": sync}
+
+
 class EpochLine(Callback):
     """Prints one line per epoch where a progress bar cannot be shown, as in a log file."""
 
+    @rank_zero_only
     def on_train_epoch_end(self, trainer: pl.Trainer, learner: FrameLearner) -> None:
         shown = {name: value for name, value in trainer.callback_metrics.items() if name != "train_classification"}
         line = "  ".join(f"{name} {float(value):.3f}" for name, value in shown.items())
@@ -52,12 +68,12 @@ class EpochLine(Callback):
         console.print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {line}", highlight=False)
 
 
-def build_trainer(run_dir: Path, settings: dict) -> pl.Trainer:
+def build_trainer(run_dir: Path, settings: dict, loggers: Sequence[str] = ()) -> pl.Trainer:
     """Build Lightning's trainer from the section `trainer` of the config, with the run's checkpoints and logs.
 
-    Raises UserError for settings that Lightning or the machine does not have.
+    Raises UserError for settings that Lightning or the machine does not have, and for unknown `loggers`.
     """
-    settings = dict(settings)
+    settings = {**settings, **_processes(settings)}
     bf16 = use_bfloat16(settings.pop("precision"))
     unknown = settings.keys() - inspect.signature(pl.Trainer).parameters.keys()
     if unknown:
@@ -69,9 +85,9 @@ def build_trainer(run_dir: Path, settings: dict) -> pl.Trainer:
     bars = [RichProgressBar()] if Console(stderr=True).is_terminal else []
     own = dict(
         precision="bf16-mixed" if bf16 else "32-true",
-        plugins=[SafeCheckpointIO()],
+        plugins=[SafeCheckpointIO(), launched_by() or LightningEnvironment()],
         callbacks=[*(bars or [EpochLine()]), best, last],
-        logger=CSVLogger(run_dir, name="logs"),
+        logger=build_loggers(list(loggers), run_dir),
         enable_progress_bar=bool(bars),
         enable_model_summary=False,
         num_sanity_val_steps=0,
