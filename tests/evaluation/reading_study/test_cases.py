@@ -49,7 +49,7 @@ def test_alarms_are_the_best_frames_of_the_events_and_all_that_is_above_a_thresh
     case = make(3, [("polyp", 10, 12)])
     asked = alarms(case, findings)
     assert set(asked["events"]) == set(case.events["best"])
-    above = (case.frames["probability_polyp"] > 0.5) | (case.frames["probability_bleeding"] > 0.6)
+    above = (case.frames["probability_polyp"] >= 0.5) | (case.frames["probability_bleeding"] >= 0.6)
     assert asked["frames"].tolist() == np.flatnonzero(above).tolist()
     events = np.array(asked["events"])
     slow = found_in_order(np.concatenate([events, np.setdiff1d(np.arange(60), events)]), case.spans, [len(events)])

@@ -6,6 +6,7 @@ import pytest
 from capsight.evaluation.bootstrap import draw_patients
 from capsight.evaluation.reading_study import WAYS, measure_study
 from capsight.evaluation.reading_study.cases import outcomes
+from capsight.evaluation.reading_study.found import STARTS
 
 SPANS = {
     1: [("polyp", 3, 9), ("bleeding", 30, 31)],
@@ -32,7 +33,7 @@ def slow_sensitivity(cases, findings, way, patients, budgets):
         lesions += sum(len(case.lesions) for case in own)
         if any(len(case.lesions) for case in own):
             ill += 1
-            every = np.concatenate([np.broadcast_to(found[c], (20, *found[c].shape[1:])) for c in own], axis=1)
+            every = np.concatenate([np.broadcast_to(found[c], (STARTS, *found[c].shape[1:])) for c in own], axis=1)
             told = told + every.any(axis=1).mean(0)
     return hits / lesions, told / ill
 
@@ -120,3 +121,14 @@ def test_what_the_data_cannot_support_is_null_with_its_reason(make, findings):
     hidden = measure_study([make(1, [("polyp", 4, 5)], unreadable=(4, 5))], findings, resamples=10)
     assert hidden["ways"]["events"]["frames_for_target"]["reason"] == "not reached"
     assert hidden["lesions"][0]["found_at"]["events"] is None
+
+
+def test_as_many_frames_are_compared(cases, findings):
+    study = measure_study(cases, findings, resamples=30)
+    assert list(study["shown"]) == ["10"]  # no video has 100 frames
+    at = study["budgets"].index(10)
+    ours = study["ways"]["events"]["lesion_sensitivity"]["value"][at]
+    for way, told in study["shown"]["10"].items():
+        found = study["ways"][way]["lesion_sensitivity"]["value"][at]
+        assert told["lesion_sensitivity"]["value"] == found
+        assert way == "events" or told["more_by_events"]["value"] == pytest.approx(ours - found)

@@ -6,7 +6,7 @@ each, inclusive; one without a frame (last < first) is never found. Budgets (b,)
 
 import numpy as np
 
-STARTS = 20  # where evenly spaced frames may begin, as parts of their distance
+STARTS = 100  # where evenly spaced frames may begin, as parts of their distance
 
 
 def found_in_order(order: np.ndarray, spans: np.ndarray, budgets: np.ndarray) -> np.ndarray:

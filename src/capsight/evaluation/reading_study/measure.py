@@ -11,6 +11,7 @@ from capsight.evaluation.reading_study.measured import Measured
 
 TARGET = 0.95  # share of the lesions
 POINTS = 160  # numbers of frames shown at which the curves are known
+ROUND = (10, 100, 1000)  # numbers of frames shown at which the ways are compared
 
 
 def measure_study(
@@ -47,6 +48,9 @@ def measure_study(
             for way in WAYS
         },
         "times_as_many": {way: needed[way].over(needed["events"]).interval() for way in WAYS if way != "events"},
+        "shown": {
+            str(n): {way: _at(measured, way, list(budgets).index(n)) for way in WAYS} for n in ROUND if n in budgets
+        },
         "alarms": {
             way: {name: number.interval() for name, number in measured.alarms(way).items()}
             for way in ("events", "frames")
@@ -61,7 +65,14 @@ def _budgets(cases: Sequence[Case], found_at: Sequence[dict[str, list]]) -> np.n
     most = max([1, *(len(case.frames) for case in cases)])
     spaced = np.geomspace(1, most, POINTS).round().astype(int)
     exact = [rank for at in found_at for ranked in at.values() for rank in ranked if rank]
-    return np.unique(np.concatenate([spaced, np.array(exact, dtype=int)]))
+    return np.unique(np.concatenate([spaced, np.array([*exact, *(n for n in ROUND if n <= most)], dtype=int)]))
+
+
+def _at(measured: Measured, way: str, index: int) -> dict:
+    """What a way finds with so many frames, and how much more the events do."""
+    found, ours = measured.lesions(way).point(index), measured.lesions("events").point(index)
+    more = {} if way == "events" else {"more_by_events": (ours - found).interval()}
+    return {"lesion_sensitivity": found.interval()} | more
 
 
 def _of_finding(measured: Measured, finding: str, budgets: np.ndarray, target: float) -> dict:

@@ -32,8 +32,8 @@ def by_frame(frames: pd.DataFrame, findings: Sequence[str], thresholds: dict[str
 
 
 def flagged(frames: pd.DataFrame, findings: Sequence[str], thresholds: dict[str, float]) -> np.ndarray:
-    """Which frames are above the threshold of one of the findings: (n,) bool."""
-    above = [frames[f"probability_{finding}"].to_numpy(dtype=float) > thresholds[finding] for finding in findings]
+    """Which frames are at or above the threshold of one of the findings: (n,) bool."""
+    above = [frames[f"probability_{finding}"].to_numpy(dtype=float) >= thresholds[finding] for finding in findings]
     return np.any(above, axis=0)
 
 

@@ -1,0 +1,160 @@
+"""How fast a whole video is read, and in how much memory, against the plain loop: OpenCV, fp32, one frame at a time.
+
+python benchmarks/reading.py run=DIR video=FILE readings=DIR out=FILE
+
+The reading is the whole command, from its start to its last file: decoding, preparing, the network, the uncertainty,
+likeness, how much mucosa is seen, events, pictures and the page. The plain loop only decodes, resizes and asks the
+network; its libraries are imported and its model is loaded before the clock starts. It reads the first frames of the
+video, before and after the reading. The video is a made-up examination in which the capsule rests for long, each frame
+with its own motion and noise: drawing more places would take longer, and the same to read.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from apart import apart, memory
+from omegaconf import DictConfig, OmegaConf
+from table import print_rows
+
+from capsight.cli import verb
+from capsight.errors import UserError
+from capsight.files import write_json
+
+READ = Path(__file__).parents[1] / "scripts" / "read.py"
+POLL = 0.1  # seconds between two looks at the memory
+LIMIT = 1800  # seconds for the plain loop
+PEER = "plain loop: OpenCV, fp32, one frame at a time"
+
+
+@verb("reading_speed")
+def main(config: DictConfig) -> None:
+    settings = OmegaConf.to_container(config, throw_on_missing=True)
+    run, video, readings = (Path(settings[name]).resolve() for name in ("run", "video", "readings"))
+    if readings.exists() and any(readings.iterdir()):
+        raise UserError(f"readings={readings} is not empty, and what is there would not be read again; delete it.")
+    if not video.exists():
+        draw(video, settings["frames"], settings["size"], settings["rest"])
+    use_cores(settings["cores"])
+
+    loaded = apart(mib_with_model, run, limit_s=LIMIT)
+    before = apart(plain_loop, run, video, settings["part"], limit_s=LIMIT)
+    seconds, mib = watch([f"run='{run}'", f"video='{video}'", f"out='{readings}'", *settings["read"]])
+    after = apart(plain_loop, run, video, settings["part"], limit_s=LIMIT)
+
+    frames = count_frames(readings)
+    ours, plain = frames / seconds, 2 / (1 / before + 1 / after)
+    row = {
+        "family": "reading",
+        "name": "read a whole video",
+        "size": f"{frames:,} frames, {settings['cores']} cores",
+        "ours": 1 / ours,
+        "peer": 1 / plain,
+        "peer_name": PEER,
+        "ratio": ours / plain,
+        "unit": "s",
+        "ours_mib": None if None in (mib, loaded) else mib - loaded,
+        "peer_mib": None,
+        "leaner": None,
+        "rounds": 1,
+        "note": f"{ours:.0f} against {plain:.0f} frames/s; seconds per frame, MiB beyond the loaded model",
+    }
+    print_rows([row])
+    if settings["out"]:
+        write_json({"rows": [row]}, settings["out"])
+
+
+def draw(video: Path, frames: int, size: int, rest: float) -> None:
+    """Draw an examination without lesions and write it as a video."""
+    from capsight.data.film import write_film
+    from capsight.data.phantom.journey import PER_SECOND, journey
+    from capsight.progress import track
+
+    shots = journey(patient_seed=5000, device="phantom_1", n_frames=frames, size=size, lesions=0, rest=rest)
+    drawn = track(shots, f"Drawing {frames:,} frames", total=frames)
+    write_film(video, (frame for frame, _, _ in drawn), per_second=PER_SECOND, crf=23)
+
+
+def use_cores(n: int) -> None:
+    """Keep this process, and all that it starts, to some cores (Linux)."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:n])
+    os.environ["OMP_NUM_THREADS"] = str(n)
+
+
+def watch(settings: list[str]) -> tuple[float, float | None]:
+    """Run scripts/read.py; return its seconds and the most MiB that it and its children had at a time."""
+    start, most = time.perf_counter(), 0.0
+    process = subprocess.Popen([sys.executable, str(READ), *settings])
+    while process.poll() is None:
+        others = sum(memory(pid).get("VmRSS", 0) for pid in children(process.pid))
+        most = max(most, memory(process.pid).get("VmHWM", 0) + others)
+        time.sleep(POLL)
+    seconds = time.perf_counter() - start
+    if process.returncode:
+        raise UserError(f"scripts/read.py ended with status {process.returncode}.")
+    return seconds, most or None
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, and those that these have (Linux)."""
+    try:
+        own = [int(n) for task in Path(f"/proc/{pid}/task").iterdir() for n in (task / "children").read_text().split()]
+    except OSError:
+        return []
+    return own + [below for one in own for below in children(one)]
+
+
+def mib_with_model(run: Path) -> float | None:
+    """The memory of a process that has loaded a run for reading, and read nothing."""
+    from capsight.inference.reading import open_reader
+
+    from capsight.learning.run import read_run
+
+    reader = open_reader(read_run(run))
+    mib = memory().get("VmRSS")
+    del reader
+    return mib
+
+
+def plain_loop(run: Path, video: Path, part: int) -> float:
+    """Read the first frames as one would write it down; return frames per second."""
+    import cv2
+    import numpy as np
+    import torch
+
+    from capsight.inference.predict import forward
+    from capsight.learning.run import read_run
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    opened = read_run(run)
+    learner, size = opened.learner().float().eval(), opened.config.data.image_size
+    capture, probabilities = cv2.VideoCapture(str(video)), []
+
+    def one() -> bool:
+        there, frame = capture.read()
+        if there:
+            image = cv2.resize(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), (size, size), interpolation=cv2.INTER_AREA)
+            image = torch.from_numpy(image).permute(2, 0, 1)[None]
+            probabilities.append(forward(learner, image, size, 1)[1].sigmoid().numpy())
+        return there
+
+    with torch.inference_mode():
+        for _ in range(20):  # warm up
+            one()
+        start, n = time.perf_counter(), 0
+        while n < part and one():
+            n += 1
+    assert np.isfinite(np.concatenate(probabilities)).all()
+    return n / (time.perf_counter() - start)
+
+
+def count_frames(readings: Path) -> int:
+    return json.loads((readings / "reading.json").read_text())["n_frames"]
+
+
+if __name__ == "__main__":
+    main()
