@@ -1,5 +1,6 @@
 """A run: the folder that holds all that is needed to use a model again, or to defend a number in a paper."""
 
+import hashlib
 import json
 import os
 import platform
@@ -80,9 +81,22 @@ class Run:
             raise UserError(f"{self.dir / 'trust.json'} is damaged; go on with resume=auto.")
         return trust
 
+    @property
+    def weights(self) -> Path:
+        """The checkpoint that the run is used by: the adapted one where there is one, else the best."""
+        return self.adapted if self.adapted.exists() else self.best
+
+    def fingerprint(self) -> str:
+        """Return what tells the trained model from others: the SHA-256 of its weights."""
+        try:
+            with self.weights.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            raise UserError(f"there is no checkpoint {self.weights}; was the training finished?") from None
+
     def learner(self) -> FrameLearner:
         """Return the trained model with the best validation score, adapted where it was, in evaluation mode."""
-        file = self.adapted if self.adapted.exists() else self.best
+        file = self.weights
         model = OmegaConf.to_container(self.config.model) | {"pretrained": False, "weights": None}
         learner = FrameLearner(findings=self.findings, image_size=self.config.data.image_size, **model)
         try:
