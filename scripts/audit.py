@@ -13,7 +13,7 @@ from capsight.cli import verb
 from capsight.data.audit import audit, describe
 from capsight.data.manifest import finding_columns, read_manifest, read_set_aside
 from capsight.data.splits import split_frames
-from capsight.files import write_json
+from capsight.files import write_result
 
 
 @verb("audit")
@@ -26,7 +26,7 @@ def main(config: DictConfig) -> int:
         set_aside["split"] = pd.NA  # the publisher's split of the copies is not the one that is audited
 
     result = audit(table, settings["root"], set_aside)
-    write_json(result, Path(settings["out"]) / "audit.json")
+    write_result(result, Path(settings["out"]) / "audit.json")
 
     console = Console(highlight=False, soft_wrap=True)
     styles = {"error": "bold red", "warning": "yellow", "info": ""}

@@ -13,7 +13,7 @@ from rich.table import Table
 from capsight.cli import verb
 from capsight.errors import UserError
 from capsight.evaluation.comparison import compare
-from capsight.files import write_json
+from capsight.files import write_result
 from capsight.learning.run import read_run
 from capsight.report.tables import interval
 
@@ -25,7 +25,7 @@ def main(config: DictConfig) -> None:
     findings = runs["first"][0].findings if runs["first"] else []
     result = compare(*([_predictions(run) for run in side] for side in runs.values()), findings=findings)
     if settings["out"]:
-        write_json(result, Path(settings["out"]))
+        write_result(result, Path(settings["out"]))
 
     table = Table("Finding", "First", "Second", "Difference", title="Mean AUROC over the runs", title_justify="left")
     for finding, numbers in result.items():

@@ -29,7 +29,7 @@ from capsight.explain.measure import BASELINES, measure_explanations, print_expl
 from capsight.explain.neighbours import nearest
 from capsight.explain.selection import choose_frames, some_of_each
 from capsight.explain.store import Store
-from capsight.files import write_json
+from capsight.files import write_result
 from capsight.hardware import device
 from capsight.inference.predict import predict
 from capsight.inference.reference import read_predictions
@@ -133,7 +133,7 @@ def main(config: DictConfig) -> None:
         notes=[CHOSEN, *tested_frames(run, predictions, skipped)],
         passes=f"{settings['passes']} dropout passes",
     )
-    write_json(explanations, out / "explanations.json")
+    write_result(explanations, out / "explanations.json")
     print_explanations(measured)
     Console().print(f"gallery: {(out / 'gallery.html').resolve()}", highlight=False, soft_wrap=True)
 

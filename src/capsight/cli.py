@@ -18,6 +18,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from rich.console import Console
 
 from capsight.errors import UserError
+from capsight.notice import NOTICE
 
 UNUSABLE = {
     getattr(errno, name) for name in ("EACCES", "EPERM", "EROFS", "EEXIST", "ENOTDIR", "EISDIR", "ENAMETOOLONG")
@@ -43,6 +44,7 @@ def verb(config_name: str) -> Callable:
                     _refuse_new_settings(HydraConfig.get().overrides.task)
                     _quiet()
                     statuses.append(work(config) or 0)
+                    Console().print(NOTICE, style="dim", highlight=False)
                 finally:
                     made = Path(HydraConfig.get().runtime.output_dir)
                     with suppress(OSError):  # the folder that Hydra made, where nothing was written into it

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from capsight.errors import UserError
+from capsight.notice import NOTICE
 
 _INSTALLED = Path(__file__).parent / "data_manifests"
 DATA_MANIFESTS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "data_manifests"
@@ -37,3 +38,8 @@ def write_json(content: dict, file: str | Path) -> None:
     """Write a JSON file, whole or not at all; NaN is refused, because JSON has none."""
     with atomic(file) as temporary:
         temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_result(content: dict, file: str | Path) -> None:
+    """Write the JSON file that a verb leaves, with the notice as its last key."""
+    write_json({**content, "notice": NOTICE}, file)

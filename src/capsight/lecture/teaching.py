@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from capsight.errors import UserError
-from capsight.files import atomic, write_json
+from capsight.files import atomic, write_result
 from capsight.lecture import run_lesson
 
 
@@ -27,7 +27,7 @@ def teach(run_dir: Path, config: DictConfig) -> dict:
         OmegaConf.save(taught, temporary, resolve=True)
     name = settings["lesson"].pop("name")
     numbers = run_lesson(name, settings["lesson"], run_dir, seed=settings["seed"], trainer=settings["trainer"])
-    write_json(numbers, run_dir / "metrics.json")
+    write_result(numbers, run_dir / "metrics.json")
     _show(settings["title"], numbers, sorted(run_dir.glob("*.png")))
     return numbers
 

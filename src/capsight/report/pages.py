@@ -5,6 +5,7 @@ from pathlib import Path
 import jinja2
 
 from capsight.files import atomic
+from capsight.notice import NOTICE
 
 
 def write_page(out_file: str | Path, template: str, **content) -> None:
@@ -16,6 +17,7 @@ def write_page(out_file: str | Path, template: str, **content) -> None:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.globals["notice"] = NOTICE
     page = environment.get_template(template).render(**content)
     with atomic(out_file) as temporary:
         # A lone surrogate, from a file name that is not UTF-8, must not cost the page.

@@ -9,12 +9,13 @@ from rich.console import Console
 from capsight.evaluation.metrics import measure, write_metrics
 from capsight.evaluation.trust import Trust, calibrate, fit_trust, uncalibrated
 from capsight.evaluation.trust.likeness import fit_likeness
-from capsight.files import write_json
+from capsight.files import write_json, write_result
 from capsight.inference.predict import write_predictions
 from capsight.inference.reference import Predicted, Reference, add_likeness
 from capsight.learning.adapting import adapted_to
 from capsight.learning.run import Run
 from capsight.learning.training import read_history
+from capsight.notice import NOTICE
 from capsight.report.report import write_report
 from capsight.report.tables import print_metrics
 from capsight.report.words import listed
@@ -47,7 +48,7 @@ def write_results(
     )
     fitted = fit_trust(validation, findings, **{name: trust[name] for name in ("targets", "coverage", "missed")})
     predictions, thresholds = calibrate(predictions, fitted, trust["calibration"])
-    write_json(fitted, out / "trust.json")
+    write_result(fitted, out / "trust.json")
     write_predictions(out, predictions, test.embeddings)
     if skipped:
         write_json({"skipped": skipped}, out / "skipped.json")
@@ -63,7 +64,8 @@ def write_results(
             root=root,
             warnings=[*tested_frames(run, predictions, skipped), *_on_trust(predictions, fitted, trust)],
         )
-    write_metrics(metrics, out / "metrics.json")  # last: its presence says that the test is complete
+    # Last: its presence says that the test is complete.
+    write_metrics(metrics | {"notice": NOTICE}, out / "metrics.json")
     print_metrics(metrics, unseen_devices=unseen)
     if page:
         Console().print(f"report: {(out / 'report.html').resolve()}", highlight=False, soft_wrap=True)

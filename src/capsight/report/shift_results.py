@@ -7,7 +7,7 @@ from rich.console import Console
 
 from capsight.data.device_views import device_views
 from capsight.evaluation.shift import measure_shift
-from capsight.files import write_json
+from capsight.files import write_result
 from capsight.report.shift import print_shift, write_shift
 
 
@@ -25,7 +25,7 @@ def write_shift_results(out: Path, cells: list[dict], table: pd.DataFrame, setti
         frames=device_views(used, settings["data"]["root"], on_bad_frame=settings["data"]["on_bad_frame"]),
         selection=settings["grid"]["selection"],
     )
-    write_json(shift, out / "shift.json")
+    write_result(shift, out / "shift.json")
     write_shift(out / "shift.html", shift, title=settings["title"])
     print_shift(shift)
     Console().print(f"report: {(out / 'shift.html').resolve()}", highlight=False, soft_wrap=True)
