@@ -1,6 +1,5 @@
 import pytest
 import torch
-import torch.nn.functional as F
 from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.losses import TripletMarginLoss
 from pytorch_metric_learning.miners import BatchHardMiner, TripletMarginMiner
@@ -8,7 +7,7 @@ from pytorch_metric_learning.reducers import AvgNonZeroReducer, MeanReducer
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from capsight.losses import pairwise_distances, triplet_loss
+from capsight.losses import triplet_loss
 
 MININGS = ("batch_all", "batch_hard", "semi_hard")
 
@@ -150,20 +149,6 @@ def test_collapsed_embeddings(mining):
     assert not gradient.any()
 
 
-@pytest.mark.parametrize("squared", [False, True])
-def test_distances_of_near_and_equal_rows(squared):
-    random = torch.Generator().manual_seed(0)
-    base = 3 + F.normalize(torch.randn(300, 256, generator=random))
-    near = base + 1e-4 * torch.randn(300, 256, generator=random)
-    rows = torch.cat([base, base, near])
-    distances = pairwise_distances(rows, squared=squared)
-    exact = plain_distances(rows.double()[::7], squared).float()
-    exact[exact < 1e-14] = 0
-    torch.testing.assert_close(distances[::7, ::7], exact, rtol=1e-5, atol=0)
-    assert not distances.diagonal(300)[:300].any()
-    assert not distances.diagonal().any()
-
-
 @pytest.mark.parametrize("mining", MININGS)
 @pytest.mark.parametrize("squared", [False, True])
 def test_gradcheck(mining, squared):
@@ -225,7 +210,7 @@ def test_no_tensor_is_larger_than_the_distances(mining):
 def test_blocks_of_anchors_join(mining, monkeypatch):
     embeddings, labels = draw(n=50)
     whole = loss_and_gradient(triplet_loss, embeddings, labels, mining=mining)
-    monkeypatch.setattr("capsight.losses.triplet.ROWS", 7)
+    monkeypatch.setattr("capsight.losses.distances.ROWS", 7)
     torch.testing.assert_close(loss_and_gradient(triplet_loss, embeddings, labels, mining=mining), whole)
 
 

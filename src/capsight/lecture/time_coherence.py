@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from capsight.lecture.drawn_frames import turn
 from capsight.lecture.learners import optimisation
-from capsight.losses.triplet import pairwise_distances, triplet_loss
+from capsight.losses import pairwise_distances, triplet_loss
 
 
 class TimeLearner(pl.LightningModule):

@@ -2,7 +2,8 @@
 
 from .alignment import coral_loss, domain_loss, mmd_loss
 from .classification import balanced_weights, exclusive_loss, multilabel_loss
-from .triplet import pairwise_distances, triplet_loss
+from .distances import pairwise_distances
+from .triplet import triplet_loss
 
 __all__ = [
     "balanced_weights",

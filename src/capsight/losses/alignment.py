@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .triplet import pairwise_distances
+from .distances import pairwise_distances
 
 BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the kernels of `mmd_loss`, as multiples of the median
 FEWEST = 2  # frames of a domain

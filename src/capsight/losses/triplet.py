@@ -9,8 +9,9 @@ of a zero hinge may fall on the other side, which changes the loss by no more th
 import torch
 from torch import Tensor
 
+from .distances import blocks, pulled, pulls
+
 MININGS = ("batch_all", "batch_hard", "semi_hard")
-ROWS = 256  # anchors handled at once: keeps what is needed beside the (B, B) distances small
 
 
 def triplet_loss(
@@ -45,10 +46,7 @@ def triplet_loss(
         embeddings = embeddings.float()
     if not len(labels):
         return embeddings.sum()
-    distances = pairwise_distances(embeddings, squared=squared)
-    if mining == "batch_hard":
-        return _hardest(distances, labels, margin)
-    return _mean_of_active(distances, labels, margin, semi_hard=mining == "semi_hard")
+    return _MeanHinge.apply(embeddings, labels, margin, mining, squared)
 
 
 def _check(embeddings: Tensor, labels: Tensor, margin: float, mining: str) -> None:
@@ -68,45 +66,35 @@ def _describe(tensor: Tensor) -> str:
     return f"{tensor.dtype} {tuple(tensor.shape)}"
 
 
-def pairwise_distances(embeddings: Tensor, *, squared: bool = False) -> Tensor:
-    """Euclidean distances between all rows: (B, D) -> (B, B), exactly 0, with gradient 0, between equal rows.
+class _MeanHinge(torch.autograd.Function):
+    """The loss, and on the way its gradient, from some anchors at a time: one (B, B) matrix is all that is kept.
 
-    Worked out from inner products in float64. Rows nearer than sqrt(D * 2.2e-16) times their length, a few
-    units in the last place of a float32, count as equal.
+    Once it is known which triplets are active, the loss is linear in the distances: d(a, p) counts once for
+    each active triplet that it is part of, and d(a, n) as often with a minus sign.
     """
-    return _Distances.apply(embeddings, squared)
 
-
-class _Distances(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, embeddings: Tensor, squared: bool) -> Tensor:
-        wide = embeddings.double()
-        norms = wide.square().sum(1)
-        rounding = wide.shape[1] * torch.finfo(wide.dtype).eps
-        distances = embeddings.new_empty(len(wide), len(wide))
-        for first in range(0, len(wide), ROWS):
-            rows = slice(first, first + ROWS)
-            scale = norms[rows, None] + norms
-            block = torch.addmm(scale, wide[rows], wide.T, alpha=-2)
-            block.masked_fill_(block <= scale.mul_(rounding), 0)
-            distances[rows] = block if squared else block.sqrt_()
-        ctx.squared = squared
-        ctx.save_for_backward(embeddings, distances)
-        return distances
+    def forward(ctx, embeddings: Tensor, labels: Tensor, margin: float, mining: str, squared: bool) -> Tensor:
+        learns = ctx.needs_input_grad[0]
+        pull = embeddings.new_empty((len(labels), len(labels)) if learns else ())
+        total, number = 0.0, 0
+        for rows, distances in blocks(embeddings, squared):
+            same, other = _pairs(labels, rows)
+            weights, active, averaged = _WEIGHTS[mining](distances, same, other, margin)
+            if learns:
+                pull[rows] = pulls(weights, distances, squared)
+            # Row by row, then in float64: the sum runs over up to B^3 triplets, and its terms cancel.
+            total = total + (weights * distances).sum(1).sum(dtype=torch.float64) + margin * active
+            number = number + averaged
+        number = number.clamp(min=1)
+        if learns:
+            ctx.save_for_backward(pulled(embeddings, pull) / number)
+        return (total / number).to(embeddings.dtype)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient: Tensor):
-        embeddings, distances = ctx.saved_tensors
-        wide = embeddings.double()
-        # d|x - y|^2 = 2 (x - y), d|x - y| = (x - y) / |x - y|; each pair stands at (i, j) and at (j, i).
-        pull = 2 * gradient if ctx.squared else (gradient / distances).masked_fill_(distances == 0, 0)
-        result = torch.empty_like(embeddings)
-        for first in range(0, len(wide), ROWS):
-            rows = slice(first, first + ROWS)
-            block = (pull[rows] + pull[:, rows].T).double()
-            result[rows] = block.sum(1, keepdim=True) * wide[rows] - block @ wide
-        return result, None
+        return gradient * ctx.saved_tensors[0], None, None, None, None
 
 
 def _pairs(labels: Tensor, anchors: slice) -> tuple[Tensor, Tensor]:
@@ -117,42 +105,36 @@ def _pairs(labels: Tensor, anchors: slice) -> tuple[Tensor, Tensor]:
     return same, other
 
 
-def _hardest(distances: Tensor, labels: Tensor, margin: float) -> Tensor:
-    same, other = _pairs(labels, slice(0, None))
-    valid = same.any(1) & other.any(1)
-    furthest = distances.masked_fill(~same, -torch.inf).amax(1)
-    nearest = distances.masked_fill(~other, torch.inf).amin(1)
-    return (furthest - nearest + margin)[valid].relu().sum() / valid.sum().clamp(min=1)
+# Each of these takes distances (anchors, B), the masks of `_pairs` and the margin, and returns how often each distance
+# counts in the sum of the hinges (anchors, B), the number of active triplets, and the number that the mean is over.
 
 
-def _mean_of_active(distances: Tensor, labels: Tensor, margin: float, *, semi_hard: bool) -> Tensor:
-    """Mean hinge of the active triplets, without a list of them.
-
-    Once it is known which triplets are active, the loss is linear in the distances: d(a, p) counts once for
-    each active triplet that it is part of, and d(a, n) as often with a minus sign.
-    """
-    weights, active = torch.empty_like(distances), 0
-    with torch.no_grad():
-        for first in range(0, len(labels), ROWS):
-            rows = slice(first, first + ROWS)
-            same, other = _pairs(labels, rows)
-            weights[rows], count = _count_active(distances[rows], same, other, margin, semi_hard)
-            active = active + count
-    # Row by row, then in float64: the sum runs over up to B^3 triplets, and its terms cancel.
-    total = (weights * distances).sum(1).sum(dtype=torch.float64) + margin * active
-    return (total / active.clamp(min=1)).to(distances.dtype)
+def _all(distances: Tensor, same: Tensor, other: Tensor, margin: float) -> tuple[Tensor, Tensor, Tensor]:
+    reach = (distances + margin).masked_fill_(~same, -torch.inf)
+    weights, active = _count_below(reach, distances.masked_fill(~other, torch.inf))
+    return weights, active, active
 
 
-def _count_active(distances, same, other, margin, semi_hard):
-    """Of each distance, (anchors, B), the number of active triplets, negatives with a minus; and of all."""
+def _semi_hard(distances: Tensor, same: Tensor, other: Tensor, margin: float) -> tuple[Tensor, Tensor, Tensor]:
     reach = distances + margin
-    negatives = distances.masked_fill(~other, torch.inf)
-    if not semi_hard:
-        return _count_below(reach.masked_fill(~same, -torch.inf), negatives)
     same = same & (reach > distances)  # else the margin is lost in rounding, and nothing lies between the two
-    weights, count = _count_below(reach.masked_fill(~same, -torch.inf), negatives)
-    hard, hard_count = _count_below(distances.masked_fill(~same, -torch.inf), negatives, or_equal=True)
-    return weights - hard, count - hard_count
+    negatives = distances.masked_fill(~other, torch.inf)
+    weights, active = _count_below(reach.masked_fill_(~same, -torch.inf), negatives)
+    hard, too_hard = _count_below(distances.masked_fill(~same, -torch.inf), negatives, or_equal=True)
+    return weights.sub_(hard), active - too_hard, active - too_hard
+
+
+def _hardest(distances: Tensor, same: Tensor, other: Tensor, margin: float) -> tuple[Tensor, Tensor, Tensor]:
+    furthest = distances.masked_fill(~same, -torch.inf).amax(1, keepdim=True)
+    nearest = distances.masked_fill(~other, torch.inf).amin(1, keepdim=True)
+    valid = same.any(1) & other.any(1)
+    active = valid & (furthest - nearest + margin > 0).ravel()
+    ends = (same & (distances == furthest)).to(distances), (other & (distances == nearest)).to(distances)
+    positive, negative = (end / end.sum(1, keepdim=True).clamp(min=1) for end in ends)  # ties share
+    return (positive - negative) * active[:, None], active.sum(), valid.sum()
+
+
+_WEIGHTS = {"batch_all": _all, "batch_hard": _hardest, "semi_hard": _semi_hard}
 
 
 def _count_below(positives: Tensor, negatives: Tensor, or_equal: bool = False) -> tuple[Tensor, Tensor]:
