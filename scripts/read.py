@@ -24,6 +24,7 @@ from capsight.inference.reading import open_reader, read_video
 from capsight.learning.run import Run, read_run
 from capsight.progress import track_frames
 from capsight.report.reading_files import RESULTS, write_events, write_facts, write_frames
+from capsight.report.reading_pictures import write_coco, write_pictures
 
 
 @verb("read")
@@ -33,7 +34,8 @@ def main(config: DictConfig) -> None:
     if not isinstance(settings["run"], str):
         raise UserError(f"run={settings['run']} is not possible; a reading is by one run, as in run=DIR.")
     run, out = read_run(settings["run"]), Path(settings["out"])
-    check_thresholds(settings["thresholds"], run.findings)
+    own = settings["thresholds"] or {}
+    check_thresholds(own, run.findings)
     check_out(out, run, Path(settings["video"]))
     video = open_video(settings["video"], settings["frames_per_second"])
     how = {name: settings[name] for name in ("precision", "calibration", "passes")}
@@ -57,7 +59,7 @@ def main(config: DictConfig) -> None:
     for finding in run.findings:
         values = smooth(frames[f"probability_{finding}"].to_numpy(), settings["smoothing"], settings["width"])
         frames[f"smoothed_{finding}"] = values.astype("float32")
-    thresholds = reader.thresholds | settings["thresholds"]
+    thresholds = reader.thresholds | own
     events = find_events(
         frames,
         parts.embeddings(),
@@ -71,12 +73,19 @@ def main(config: DictConfig) -> None:
     frames["event"] = number_frames(len(frames), events)
     write_frames(out, frames)
     write_events(out, video, frames, events, thresholds)
+
+    # pictures: what is shown of the most suspicious ones
+    shown = events.head(settings["pictures"])
+    pictured = write_pictures(out, video, shown, reader.learner, reader.image_size, settings["neighbours"])
+    write_coco(out, video, shown, pictured, run.findings)
     facts = {
         "run": str(run.dir.resolve()),
         "title": run.config.title,
         "settings": settings,
         "unlike_above": reader.unlike,
         "n_events": len(events),
+        "n_events_pictured": len(shown),
+        "without_heatmaps": pictured.without or None,
         "frames_this_session": n_read,
         "seconds_this_session": seconds,
         "frames_per_second_this_session": n_read / seconds if n_read else None,
@@ -95,6 +104,8 @@ def check(settings: dict) -> None:
     for name, least in {"passes": 0, "bridge": 0, "pictures": 0, "neighbours": 0, "workers": 1}.items():
         if not isinstance(settings[name], int) or isinstance(settings[name], bool) or settings[name] < least:
             raise UserError(f"{name}={settings[name]} is not possible; it is a whole number from {least}.")
+    if not isinstance(settings["thresholds"] or {}, dict):
+        raise UserError(f"thresholds={settings['thresholds']} is not possible; name findings, as in {{polyp:0.3}}.")
     share, rate = settings["another"], settings["frames_per_second"]
     if not isinstance(share, int | float) or not 0 < share <= 1:
         raise UserError(f"another={share} is not possible; it is a share above 0, up to 1.")

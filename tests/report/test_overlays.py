@@ -15,6 +15,8 @@ from capsight.report.overlays import (
     SIDE,
     bare,
     common_scale,
+    heat,
+    hot_box,
     overlay,
     picture_uri,
     side_by_side,
@@ -151,3 +153,27 @@ def test_a_picture_survives_as_text():
     assert kind == "data:image/webp;base64"
     again = np.array(Image.open(io.BytesIO(base64.b64decode(data))))
     assert again.shape == picture.shape and np.abs(again.astype(int) - picture).mean() < 6
+
+
+def test_heat_is_transparent_where_cold_and_lies_over_the_frame():
+    frame, map = np.zeros((40, 80, 3), np.uint8), np.zeros((4, 4), np.float32)
+    map[:2, 3] = 2.0  # over the padded square: the upper right
+    colours = heat(frame, map, vmax=2.0)
+    assert colours.shape == (40, 80, 4)
+    assert colours[:, :30, 3].max() == 0
+    assert colours[5, 75, 3] == round(255 * 0.62)
+    assert colours[38, 75, 3] < colours[5, 75, 3] / 2
+    assert heat(np.zeros((700, 1400, 3), np.uint8), map, vmax=2.0).shape == (160, 320, 4)
+    assert heat(frame, -map, vmax=2.0)[..., 3].max() == 0
+
+
+def test_a_hot_box_holds_the_strongest_region_only():
+    map = np.zeros((8, 8), np.float32)
+    map[1:3, 1:3], map[6, 6] = 2.0, 1.5
+    left, top, width, height = hot_box(np.zeros((80, 80, 3), np.uint8), map)
+    assert left <= 12
+    assert top <= 12
+    assert left + width in range(28, 36)
+    assert top + height in range(28, 36)
+    assert hot_box(np.zeros((80, 80, 3), np.uint8), np.zeros((8, 8))) is None
+    assert hot_box(np.zeros((80, 80, 3), np.uint8), np.full((8, 8), np.nan)) is None

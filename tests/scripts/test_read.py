@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from capsight.data.film import write_film
+from capsight.data.frames import read_frame
 from capsight.data.phantom import video as phantom
 from capsight.inference import parts
 from capsight.inference.predict import predict
@@ -69,6 +70,31 @@ def test_a_reading_leaves_frames_and_events(read, run_dir, film):
     assert facts["n_events"] == len(events["events"])
     assert facts["problems"] == []
     assert "Research use only" in facts["notice"] == events["notice"]
+
+
+def test_events_are_pictured_and_annotated(read, run_dir):
+    frames, told, facts = results(read)
+    coco = json.loads((read / "events_coco.json").read_text())
+    assert [category["name"] for category in coco["categories"]] == read_run(run_dir).findings
+    assert sorted(one["id"] for one in coco["annotations"]) == [one["event"] for one in told["events"]]
+    images = {image["id"]: image for image in coco["images"]}
+    events = {event["event"]: event for event in told["events"]}
+    for one in coco["annotations"]:
+        event, image = events[one["id"]], images[one["image_id"]]
+        assert image["frame"] == event["best"]
+        assert coco["categories"][one["category_id"] - 1]["name"] == event["finding"]
+        left, top, width, height = one["bbox"]
+        assert 0 <= left < left + width <= image["width"] == 48
+        assert 0 <= top < top + height <= image["height"] == 48
+        assert one["area"] == width * height
+        assert read_frame(read / image["file_name"]).shape == (48, 48, 3)
+        for near in range(max(0, event["best"] - 2), min(100, event["best"] + 3)):
+            assert (read / "pictures" / f"frame_{near:06d}.jpg").exists()
+        if one["bbox_from"] == "heatmap":
+            heat = cv2.imread(str(read / "pictures" / f"heat_{event['best']:06d}_{event['finding']}.png"), -1)
+            assert heat.shape == (48, 48, 4)
+    assert facts["without_heatmaps"] is None
+    assert any(one["bbox_from"] == "heatmap" for one in coco["annotations"])
 
 
 def test_frames_are_read_as_they_are_evaluated(command, run_dir, tmp_path):

@@ -66,6 +66,30 @@ def overlay(
     return np.concatenate([picture, _note(width, why) if why else _scale(width, vmax, meaning)])
 
 
+def heat(frame: np.ndarray, map: np.ndarray, vmax: float) -> np.ndarray:
+    """Return the colours of a map alone, RGBA (h, w, 4), to be laid over the frame (H, W, 3): transparent where cold.
+
+    The map is as in `overlay`. The longer side is SIDE pixels at most.
+    """
+    height, width = _enlarged(frame).shape[:2] if max(frame.shape[:2]) > SIDE else frame.shape[:2]
+    share = np.clip(_placed(np.asarray(map, np.float32), frame, (height, width)) / vmax, 0, 1)
+    colours = COLOURS(share)
+    colours[..., 3] = OPAQUE * share
+    return np.uint8(np.rint(255 * colours))
+
+
+def hot_box(frame: np.ndarray, map: np.ndarray) -> tuple[int, int, int, int] | None:
+    """Return the box (left, top, width, height), in pixels of the frame, around where a map is strongest.
+
+    It holds the connected region above half of the map's maximum with the maximum in it; None where nothing is above 0.
+    """
+    placed = _placed(np.asarray(map, np.float32), frame, frame.shape[:2])
+    if not np.isfinite(placed).all() or placed.max() <= 0:
+        return None
+    _, regions, boxes, _ = cv2.connectedComponentsWithStats(np.uint8(placed >= placed.max() / 2))
+    return tuple(int(side) for side in boxes[regions[np.unravel_index(placed.argmax(), placed.shape)], :4])
+
+
 def bare(frame: np.ndarray) -> np.ndarray:
     """Return the frame (H, W, 3) without a map, of the same size as its overlays: changing them moves nothing."""
     picture = _enlarged(frame)
