@@ -11,6 +11,7 @@ with its own motion and noise: drawing more places would take longer, and the sa
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 import time
@@ -109,7 +110,8 @@ def children(pid: int) -> list[int]:
 
 
 def mib_with_model(run: Path) -> float | None:
-    """The memory of a process that has loaded a run for reading, and read nothing."""
+    """The memory of a process that has imported what scripts/read.py does, loaded a run for it, and read nothing."""
+    runpy.run_path(str(READ), run_name="imported")
     from capsight.inference.reading import open_reader
 
     from capsight.learning.run import read_run

@@ -70,7 +70,7 @@ def check(settings: dict) -> None:
     if isinstance(target, bool) or not isinstance(target, int | float) or not 0 < target <= 1:
         raise UserError(f"target={target} is not possible; it is a share of the lesions above 0, up to 1.")
     if not isinstance(read, list) or not all(isinstance(one, str) and "=" in one for one in read):
-        raise UserError("read is a list of settings of scripts/read.py, as in read=[passes=0,pictures=0].")
+        raise UserError("""read is a list of settings of scripts/read.py, as in "read=['passes=0','pictures=0']".""")
     for setting in read:
         if setting.split("=")[0] in ("run", "video", "out"):
             raise UserError(f"read={setting} is not possible; the study says what is read, and where to.")

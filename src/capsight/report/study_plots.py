@@ -56,9 +56,8 @@ def _panel(axes: Axes, title: str, budgets: Sequence[int], curves: dict[str, dic
             continue
         colour = OKABE_ITO[index]
         x, floor = np.array(budgets), 0.0 if target is not None else 1e-3
-        axes.step(
-            x, np.maximum(curve["value"], floor), where="post", color=colour, linewidth=1.8, label=f" {WAYS[way]}"
-        )
+        style = {"color": colour, "linewidth": 1.8, "zorder": 9 - index}  # events lie above the others
+        axes.step(x, np.maximum(curve["value"], floor), where="post", label=f" {WAYS[way]}", **style)
         if curve["low"][0] is not None:
             low, high = (np.maximum(curve[name], floor) for name in ("low", "high"))
             axes.fill_between(x, low, high, step="post", color=colour, alpha=0.13, linewidth=0)
