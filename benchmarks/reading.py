@@ -113,7 +113,6 @@ def mib_with_model(run: Path) -> float | None:
     """The memory of a process that has imported what scripts/read.py does, loaded a run for it, and read nothing."""
     runpy.run_path(str(READ), run_name="imported")
     from capsight.inference.reading import open_reader
-
     from capsight.learning.run import read_run
 
     reader = open_reader(read_run(run))
