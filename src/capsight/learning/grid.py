@@ -47,15 +47,15 @@ class Training:
 
     def settings(self, out: Path, adapting: Sequence[str]) -> list[str]:
         """Return what scripts/train.py is told, beside what holds for the whole grid."""
-        sources = ",".join(_quoted(device) for device in self.source)
-        told = [f"seed={self.seed}", f"data.split.source=[{sources}]", f"run_dir={_quoted(out / self.folder)}"]
+        sources = ",".join(quoted(device) for device in self.source)
+        told = [f"seed={self.seed}", f"data.split.source=[{sources}]", f"run_dir={quoted(out / self.folder)}"]
         if self.loss:
             told.append(f"model.loss.objective={self.loss}")
         if self.target is None:
             return told
         names = [name for name in self.method.split("+") if name not in PLAIN] or ["none"]
-        told += [f"adaptation=[{','.join(names)}]", f"data.split.target={_quoted(self.target)}"]
-        told += [f"data.split.labelled={self.labelled}", f"start={_quoted(out / self.begins_with.folder)}"]
+        told += [f"adaptation=[{','.join(names)}]", f"data.split.target={quoted(self.target)}"]
+        told += [f"data.split.labelled={self.labelled}", f"start={quoted(out / self.begins_with.folder)}"]
         told += adapting if self.trains else ["trainer.max_epochs=0"]
         return told + ([self.variant] if self.variant else [])
 
@@ -138,7 +138,7 @@ def _labelled(method: str, numbers: Sequence[int]) -> list[int]:
     return above
 
 
-def _quoted(text: str | Path) -> str:
+def quoted(text: str | Path) -> str:
     """Return a text as Hydra takes it, whatever stands in it, such as blanks, commas and brackets."""
     return QuotedString(str(text), Quote.single).with_quotes()
 

@@ -94,6 +94,17 @@ def check_grid(grid: dict) -> None:
     _check_variants(grid["variants"] or {}, grid["methods"])
 
 
+def check_sweep(settings: dict) -> None:
+    """Raise UserError where a number or a list of settings of scripts/sweep.py is none."""
+    for name, least in (("trials", 1), ("seed", 0), ("pruner.epochs", 1), ("pruner.trials", 0), ("pruner.factor", 2)):
+        _check_number(name, _look_up(settings, name), int, least, 2**31)
+    for name in ("settings", "search.settings"):
+        if not _are_settings(told := _look_up(settings, name)):
+            raise UserError(f"{name}={told} is not possible; give a list, as in 'settings=[\"trainer.max_epochs=2\"]'.")
+    if settings["command"] is not None:
+        _check_names("command", settings["command"], empty=False)
+
+
 def check_left_to_grid(settings: dict) -> None:
     """Raise UserError where a setting that the grid gives to each of its trainings is given for all of them."""
     split = settings["data"]["split"]

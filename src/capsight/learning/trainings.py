@@ -117,6 +117,11 @@ def _train(training: Training, out: Path, settings: list[str], lock) -> str | No
     if status == 0 and is_done(out, training):
         (folder / "checkpoints" / "last.ckpt").unlink(missing_ok=True)  # the state to go on from: three times the model
         return None
+    return why_it_ended(log, status)
+
+
+def why_it_ended(log: Path, status: int) -> str:
+    """Say why a process failed: the error that it told the user, or else its status and its last line."""
     last = next(reversed(log.read_text(errors="replace").strip().splitlines()), "")
     if last.startswith("error: "):
         return f"{last.removeprefix('error: ')} ({log})"

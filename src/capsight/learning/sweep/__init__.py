@@ -1,0 +1,1 @@
+"""Sweeps: which settings train best, judged on the validation patients; one process per trial, several workers."""
