@@ -13,6 +13,8 @@ from capsight.adaptation.base import Adaptation
 from capsight.data.batches import JoinedBatches, PatientBalancedBatches, rarest_finding
 from capsight.data.dataset import FrameDataset, collate
 from capsight.data.transforms import evaluation_transform, training_transform
+from capsight.errors import UserError
+from capsight.learning.ranks import place
 from capsight.learning.targets import UNKNOWN
 
 OTHER = 2**32  # parts of a batch draw from streams of random numbers that seeds do not reach
@@ -45,6 +47,11 @@ class FrameData(pl.LightningDataModule):
         seed: int,
     ):
         super().__init__()
+        if frames_per_class < place()[1]:
+            raise UserError(
+                f"data.batch.frames_per_class={frames_per_class} cannot be shared by {place()[1]} devices; give at "
+                "least as many, or fewer devices."
+            )
         self.adaptation = adaptation or Adaptation()
         learned_from = ["train"] + ["adapt"] * (self.adaptation.needs_target or self.adaptation.needs_labels)
         training = table[table["split"].isin(learned_from)].reset_index(drop=True)
@@ -73,7 +80,7 @@ class FrameData(pl.LightningDataModule):
 
     def batches(self, rank: int = 0, world: int = 1) -> PatientBalancedBatches | JoinedBatches:
         """Return the training batches, or the share that one of `world` processes has of each."""
-        method, is_target, place = self.adaptation, self.is_target.numpy(), {"rank": rank, "world": world}
+        method, is_target, whose = self.adaptation, self.is_target.numpy(), {"rank": rank, "world": world}
         classes = rarest_finding(self.targets().numpy())
         classes_per_batch, frames_per_class = self.batch_shape
         pooled = method.needs_labels and method.labelled_frames is None
@@ -90,7 +97,7 @@ class FrameData(pl.LightningDataModule):
             frames_per_class=frames_per_class,
             batches=self.batches_per_epoch,
             seed=self.seed,
-            **({} if joined else place),  # else the joined batch is shared
+            **({} if joined else whose),  # else the joined batch is shared
         )
         parts, every_step = [source], {"batches": len(source)}
         if method.needs_labels and not pooled:
@@ -101,13 +108,13 @@ class FrameData(pl.LightningDataModule):
             shape = {"classes_per_batch": 1, "frames_per_class": self.target_frames}
             parts.append(drawn(np.where(is_target, 0, UNKNOWN), **shape, **every_step, seed=self.seed + 2 * OTHER))
             keep.append(None)
-        return JoinedBatches(parts, keep, seed=self.seed, **place) if joined else source
+        return JoinedBatches(parts, keep, seed=self.seed, **whose) if joined else source
 
     def val_dataloader(self) -> DataLoader:
         # Padded to the same number in each process, as Lightning leaves out a validation without frames; the learner
         # takes each frame once.
-        place = {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
-        mine = DistributedSampler(self.validation_frames, shuffle=False, **place)
+        whose = {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
+        mine = DistributedSampler(self.validation_frames, shuffle=False, **whose)
         batch_size = 2 * self.batch_shape[0] * self.batch_shape[1]
         return self._loader(self.validation_frames, batch_size=batch_size, sampler=mine)
 

@@ -14,15 +14,10 @@ def build_loggers(names: list[str], run_dir: str | Path) -> list[Logger]:
 
     Raises UserError for a logger that is unknown or not installed.
     """
-    if not isinstance(names, list) or unknown_loggers(names):
-        said = ",".join(unknown_loggers(names)) if isinstance(names, list) else names
-        raise UserError(f"logger={said} is not known; give a list of {', '.join(NAMES)}, as in logger=[csv,wandb].")
+    if not isinstance(names, list) or any(name not in NAMES for name in names):
+        said = f"[{','.join(map(str, names))}]" if isinstance(names, list) else names
+        raise UserError(f"logger={said} is not possible; give a list of {', '.join(NAMES)}, as in logger=[csv,wandb].")
     return [_build(name, Path(run_dir)) for name in dict.fromkeys(["csv", *names])]
-
-
-def unknown_loggers(names: list) -> list[str]:
-    """Return those that are no loggers of the project."""
-    return [str(name) for name in names if name not in NAMES]
 
 
 def _build(name: str, run_dir: Path) -> Logger:

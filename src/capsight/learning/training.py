@@ -1,7 +1,6 @@
 """Training with Lightning: the trainer, its checkpoints, and going on where a killed run was."""
 
 import inspect
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -68,7 +67,7 @@ class EpochLine(Callback):
         console.print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {line}", highlight=False)
 
 
-def build_trainer(run_dir: Path, settings: dict, loggers: Sequence[str] = ()) -> pl.Trainer:
+def build_trainer(run_dir: Path, settings: dict, loggers: list[str] | None = None) -> pl.Trainer:
     """Build Lightning's trainer from the section `trainer` of the config, with the run's checkpoints and logs.
 
     Raises UserError for settings that Lightning or the machine does not have, and for unknown `loggers`.
@@ -87,7 +86,7 @@ def build_trainer(run_dir: Path, settings: dict, loggers: Sequence[str] = ()) ->
         precision="bf16-mixed" if bf16 else "32-true",
         plugins=[SafeCheckpointIO(), launched_by() or LightningEnvironment()],
         callbacks=[*(bars or [EpochLine()]), best, last],
-        logger=build_loggers(list(loggers), run_dir),
+        logger=build_loggers([] if loggers is None else loggers, run_dir),
         enable_progress_bar=bool(bars),
         enable_model_summary=False,
         num_sanity_val_steps=0,
