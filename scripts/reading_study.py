@@ -14,7 +14,8 @@ from rich.console import Console
 from capsight.cli import verb
 from capsight.data.known_videos import UNKNOWN, read_known
 from capsight.data.manifest import read_manifest
-from capsight.data.phantom.examinations import make_examinations
+from capsight.data.phantom.dataset import patient_id
+from capsight.data.phantom.examinations import examined, make_examinations
 from capsight.data.rebuilt import rebuild_videos
 from capsight.data.vocabulary import label_what_is_known
 from capsight.errors import UserError
@@ -44,6 +45,8 @@ def main(config: DictConfig) -> None:
     # videos of which it is known where their lesions are
     folder = out / "videos" if settings["videos"] in ("phantom", "rebuilt") else Path(settings["videos"])
     if settings["videos"] == "phantom":
+        drawn = [settings["phantom"][name] for name in ("devices", "patients", "first_patient")]
+        check_strangers(run, pd.DataFrame({"patient": [patient_id(*one) for one in examined(*drawn)]}))
         make_examinations(folder, **settings["phantom"])
     if settings["videos"] == "rebuilt":
         rebuild(run, folder, settings)

@@ -19,6 +19,15 @@ from capsight.progress import track
 HEALTHY = 4  # of so many patients one has no lesion
 
 
+def examined(devices: tuple[str, ...], patients: int, first_patient: int) -> list[tuple[str, int]]:
+    """The device and number of each patient: the devices take turns. UserError where there can be no such patients."""
+    if not devices or isinstance(devices, str) or patients < 1:
+        raise UserError("give a list of one or more devices, and one or more patients.")
+    if not 0 <= first_patient <= PATIENTS_PER_DEVICE - patients:
+        raise UserError(f"first_patient={first_patient} is not possible; patients end at {PATIENTS_PER_DEVICE}.")
+    return [(devices[turn % len(devices)], first_patient + turn // len(devices)) for turn in range(patients)]
+
+
 def make_examinations(
     folder: str | Path,
     *,
@@ -40,15 +49,14 @@ def make_examinations(
     raises UserError, as bad arguments do.
     """
     folder = Path(folder)
-    if not devices or patients < 1 or not 0 <= first_patient <= PATIENTS_PER_DEVICE - patients:
-        raise UserError(f"give one or more devices and patients, below number {PATIENTS_PER_DEVICE}.")
+    dealt = examined(devices, patients, first_patient)
     for device in devices:
         check_video(0, device, frames, size)
     how = {"frames": frames, "size": size, "hurry": hurry, "rest": rest, "seed": seed}
     jobs = []
-    for turn in range(patients):
-        told = how | {"device": devices[turn % len(devices)], "number": first_patient + turn // len(devices)}
-        jobs.append(told | {"lesions": 0 if turn % HEALTHY == HEALTHY - 1 else lesions})
+    for turn, (device, number) in enumerate(dealt):
+        told = {"device": device, "number": number, "lesions": 0 if turn % HEALTHY == HEALTHY - 1 else lesions}
+        jobs.append(how | told)
     missing = [job for job in jobs if not _is_done(folder, job)]
     if missing:
         made = Parallel(-1, return_as="generator_unordered")(delayed(_write)(folder, job) for job in missing)
