@@ -1,8 +1,19 @@
+import hashlib
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from capsight.data.manifest import finding_columns, fingerprint, read_manifest, resolve, write_manifest
+from capsight.data.manifest import (
+    LEAVES_ROOT,
+    finding_columns,
+    fingerprint,
+    read_manifest,
+    resolve,
+    resolve_all,
+    write_manifest,
+)
 from capsight.errors import UserError
 
 HEADER = "path,patient,video,frame,device,split,x1,polyp,bleeding\n"
@@ -31,6 +42,41 @@ def test_csv_and_parquet_hold_the_same(tmp_path):
     again = read_manifest(tmp_path / "frames.parquet")
     pd.testing.assert_frame_equal(table, again)
     assert fingerprint(table) == fingerprint(again)
+
+
+def some_paths(count=4000):
+    rng, parts = np.random.default_rng(0), np.array(["a", "b", ".", "/", "\\", "..", "é", "C:", " "])
+    return sorted({"".join(rng.choice(parts, rng.integers(1, 7))) for _ in range(count)})
+
+
+@pytest.mark.parametrize("root", ["x", "/a/b", "/", "./q", "."])
+def test_all_paths_at_once_are_resolved_as_each(root):
+    paths = [path for path in some_paths() if not re.search(LEAVES_ROOT, path)]
+    assert resolve_all(root, pd.Series(paths, index=paths)).tolist() == [str(resolve(root, path)) for path in paths]
+
+
+def test_all_paths_at_once_do_not_leave_the_root():
+    with pytest.raises(UserError, match="'a/../../b' leaves the root folder"):
+        resolve_all("x", pd.Series(["a/b", "a/../../b"]))
+
+
+def test_paths_are_written_in_one_way(tmp_path):
+    paths = [path for path in some_paths(400) if path.strip() and not re.search(LEAVES_ROOT, path)]
+    plain = [re.sub(r"(?:[/\\]+(?:\.(?=[/\\]))?)+", "/", path).removeprefix("./") for path in paths]
+    table = pd.DataFrame({"path": paths, "patient": "p", "video": "v", "frame": 1, "device": "d"})[
+        ~pd.Series(plain).duplicated()
+    ]
+    table.to_parquet(tmp_path / "frames.parquet")
+    assert read_manifest(tmp_path / "frames.parquet")["path"].tolist() == list(dict.fromkeys(plain))
+
+
+def test_the_fingerprint_is_that_of_every_cell_as_text(tmp_path):
+    rows = "a.jpg,p,v,1,d,test,2,1,\nb.jpg,,v,2,d,train,,0,0\nc.jpg,p,v,3,d,,2.5,,0\n"
+    table = read_manifest(write(tmp_path, HEADER + rows))
+    digest = hashlib.sha256("\0".join(sorted(table)).encode())
+    for column in sorted(table):
+        digest.update(pd.util.hash_pandas_object(table[column].astype("string"), index=False).to_numpy().tobytes())
+    assert fingerprint(table) == digest.hexdigest()
 
 
 def test_fingerprint_changes_with_one_cell(tmp_path):

@@ -3,6 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,14 @@ from capsight.errors import UserError
 from capsight.progress import track
 
 FEW_PATIENTS = 3  # below this no interval over patients can be given
+
+
+class Hashed(NamedTuple):
+    """What an audit needs to know of the pixels of n frames."""
+
+    perceptual: np.ndarray  # (n, 4) uint64, all zero where a frame cannot be read
+    contents: list[str]  # "" where a file cannot be read or decoded
+    unreadable: list[str]  # their paths
 
 
 def audit(table: pd.DataFrame, root: str | Path, set_aside: pd.DataFrame | None = None) -> dict:
@@ -27,13 +36,17 @@ def audit(table: pd.DataFrame, root: str | Path, set_aside: pd.DataFrame | None 
     where a patient, a video or a copy stands on two sides.
     Raises UserError where none of the files is there.
     """
-    hashes, contents, unreadable = _read_all(table["path"], root)
-    filed = _as_filed(table, contents, set_aside)
+    return audit_hashed(table, read_hashes(table["path"], root), set_aside)
+
+
+def audit_hashed(table: pd.DataFrame, hashed: Hashed, set_aside: pd.DataFrame | None = None) -> dict:
+    """Do as `audit` does, with hashes that were read before."""
+    filed = _as_filed(table, hashed.contents, set_aside)
     across = {
         "patients_across_splits": _across(filed, "patient"),
         "videos_across_splits": _across(filed, "video"),
         "identical_across_splits": _identical_across(filed),
-        "near_identical_across_splits": _near_identical_across(filed, hashes, len(table)),
+        "near_identical_across_splits": _near_identical_across(filed, hashed.perceptual, len(table)),
     }
     entanglement = device_entanglement(table)
     result = {
@@ -47,7 +60,7 @@ def audit(table: pd.DataFrame, root: str | Path, set_aside: pd.DataFrame | None 
         "findings_with_few_patients": _few_patients(table),
         "device_entanglement": max((pair["number"] for pair in entanglement), default=0.0),
         "device_entanglement_pairs": entanglement,
-        "unreadable": unreadable,
+        "unreadable": hashed.unreadable,
         "ok": not any(across.values()),
     }
     return result | {"warnings": _warnings(table, filed, result)}
@@ -114,8 +127,8 @@ def _cramers_v(counts):
     return float(np.sqrt(chi_square / counts.sum() / (min(counts.shape) - 1)).clip(0, 1))
 
 
-def _read_all(paths, root):
-    """Perceptual hashes (n, 4), content hashes ("" where unreadable) and the paths that cannot be decoded."""
+def read_hashes(paths: pd.Series, root: str | Path) -> Hashed:
+    """Read and hash every frame. UserError where none of the files is there."""
 
     def read(path):
         file = resolve(root, path)
@@ -132,7 +145,7 @@ def _read_all(paths, root):
             f"none of the {len(paths)} frames is there, the first is {resolve(root, paths.iloc[0])}: check root."
         )
     unreadable = [path for path, content in zip(paths, contents, strict=True) if not content]
-    return np.stack([hash for hash, _ in results]), [content or "" for content in contents], unreadable
+    return Hashed(np.stack([hash for hash, _ in results]), [content or "" for content in contents], unreadable)
 
 
 def _as_filed(table, contents, set_aside):
@@ -160,7 +173,10 @@ def _filed_under(table):
     """The positive findings of each row, as one text."""
     findings = finding_columns(table)
     positive = table[findings].eq(1).fillna(False).to_numpy(bool)
-    return [" ".join(name for name, one in zip(findings, row, strict=True) if one) for row in positive]
+    kinds, kind = np.unique(np.packbits(positive, axis=1), axis=0, return_inverse=True)  # few, of millions of rows
+    rows = np.unpackbits(kinds, axis=1, count=len(findings))
+    texts = [" ".join(name for name, one in zip(findings, row, strict=True) if one) for row in rows]
+    return np.array(texts, dtype=object)[kind]
 
 
 def _across(filed, name):

@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import Dataset, default_collate
 
 from capsight.data.frames import read_frame
-from capsight.data.manifest import resolve
+from capsight.data.manifest import resolve_all
 from capsight.data.transforms import FrameTransform
 from capsight.data.view import field_of_view, mask_outside
 from capsight.errors import UserError
@@ -39,7 +39,7 @@ class FrameDataset(Dataset):
         if missing := [name for name in findings if name not in table]:
             raise UserError(f"the manifest has no finding {', '.join(missing)}; choose among its columns.")
         # One block of text: a list of strings would be copied into every worker as it is read.
-        self.paths = np.array([str(resolve(root, path)) for path in table["path"]])
+        self.paths = resolve_all(root, table["path"])
         targets = table[findings].to_numpy(dtype=np.float32, na_value=np.nan)
         self.targets = torch.from_numpy(targets)
         self.transform, self.on_bad_frame = transform, on_bad_frame

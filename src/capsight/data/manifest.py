@@ -6,6 +6,7 @@ The columns are described for readers in data_manifests/README.md.
 
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
@@ -23,6 +24,7 @@ OPTIONAL = ("site", "split", "mask", *BOX, "patient_from")
 SPLITS = ("train", "val", "test", "adapt")  # adapt: of a run, frames of the target that may give to training
 # Absolute (either kind of slash, or a drive letter), or with ".." as a part.
 LEAVES_ROOT = r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)"
+UNTIDY = r"\\|//|/\./|^\./"  # paths that can be written more plainly
 MAX_PROBLEMS = 20  # a page of problems is read, a thousand are not
 
 
@@ -36,6 +38,16 @@ def resolve(root: str | Path, path: str) -> Path:
     if re.search(LEAVES_ROOT, path):
         raise UserError(f"path {path!r} leaves the root folder {root}; paths in a manifest are relative to it.")
     return Path(root, *PureWindowsPath(path).parts)
+
+
+def resolve_all(root: str | Path, paths: pd.Series) -> np.ndarray:
+    """Do as `resolve` does for a column of paths; returns one block of text (n,), which workers share."""
+    paths = paths.astype("string").reset_index(drop=True)
+    odd = paths.str.contains(rf"{LEAVES_ROOT}|{UNTIDY}|/\.?$|^\.?$", regex=True).to_numpy(dtype=bool)
+    top = str(Path(root))
+    joined = ("" if top == "." else top.rstrip("/") + "/") + paths
+    joined[odd] = [str(resolve(root, path)) for path in paths[odd]]
+    return joined.to_numpy(dtype=str)
 
 
 def read_manifest(file: str | Path) -> pd.DataFrame:
@@ -54,7 +66,7 @@ def read_manifest(file: str | Path) -> pd.DataFrame:
             shown.append(f"  ... and {len(problems) - MAX_PROBLEMS} more")
         raise UserError("\n".join([f"{file} is not a valid manifest; mend these cells:", *shown]))
     table = _typed(table)
-    table["device"] = table["device"].map(canonical_device, na_action="ignore").astype("string")
+    table["device"] = _each_once(table["device"], canonical_device).astype("string")
     return table
 
 
@@ -90,7 +102,9 @@ def fingerprint(table: pd.DataFrame) -> str:
     columns = sorted(table.columns)
     digest = hashlib.sha256("\0".join(columns).encode())
     for column in columns:
-        digest.update(pd.util.hash_pandas_object(table[column].astype("string"), index=False).to_numpy().tobytes())
+        codes, values = pd.factorize(table[column], use_na_sentinel=False)  # few values: each is hashed once
+        hashes = pd.util.hash_pandas_object(pd.Series(values).astype("string"), index=False).to_numpy()
+        digest.update(hashes[codes].tobytes())
     return digest.hexdigest()
 
 
@@ -176,7 +190,7 @@ def _schema(table: pd.DataFrame) -> pa.DataFrameSchema:
     finite = pa.Check(lambda s: np.isfinite(_number(s)), error="is not a number of pixels")
     one_or_zero = pa.Check(lambda s: _number(s).isin([0, 1]), error="is not 1, 0 or empty")
     split = pa.Check.isin(SPLITS, error=f"is not {', '.join(SPLITS)} or empty")
-    camera = pa.Check(lambda names: names.map(has_camera), error="has no camera, so no frame can come from it")
+    camera = pa.Check(lambda names: _each_once(names, has_camera), error="has no camera, so no frame can come from it")
     checks = {"device": [camera], "mask": [inside], "frame": [whole], "split": [split]}
     checks |= dict.fromkeys(BOX, [finite]) | dict.fromkeys(finding_columns(table), [one_or_zero])
     columns = {name: pa.Column(None, checks[name], nullable=True) for name in table.columns if name in checks}
@@ -206,4 +220,15 @@ def _text(column: pd.Series) -> pd.Series:
 
 def _slashes(paths: pd.Series) -> pd.Series:
     """Write paths in one way: forward slashes, no empty part and no "."."""
-    return paths.astype("string").str.replace(r"(?:[/\\]+(?:\.(?=[/\\]))?)+", "/", regex=True).str.removeprefix("./")
+    paths = paths.astype("string")
+    odd = paths.str.contains(UNTIDY, regex=True).fillna(False).to_numpy(dtype=bool)
+    if odd.any():  # few are, and there may be millions
+        one_way = paths[odd].str.replace(r"(?:[/\\]+(?:\.(?=[/\\]))?)+", "/", regex=True).str.removeprefix("./")
+        paths = paths.copy()
+        paths[odd] = one_way
+    return paths
+
+
+def _each_once(column: pd.Series, function: Callable) -> pd.Series:
+    """Map a column of millions of rows and few values, the missing ones left out."""
+    return column.map({value: function(value) for value in column.dropna().unique()})
