@@ -46,6 +46,19 @@ def test_it_says_that_none_is_saved_where_they_are_wrong():
     assert "these show 0 % (0 to 0) of the lesions" in text
 
 
+def test_it_says_what_is_sure_where_the_frames_for_the_target_are_not():
+    made = study(events_at=201)
+    for way in ("probability", "evenly", "frames"):
+        made["times_as_many"][way] |= {"low": 0.5, "high": 4.0}
+    assert tell(made)[0].startswith(
+        "Within 100 frames per video events show more lesions than the most probable frames first and all frames"
+    )
+    worse = study(events_at=50)
+    for way in ("probability", "evenly", "frames"):
+        worse["times_as_many"][way] |= {"low": 0.5, "high": 4.0}
+    assert tell(worse)[0].startswith("Within 100 frames per video events show fewer lesions than evenly spaced frames;")
+
+
 def test_it_says_what_is_not_sure():
     words = tell(study(events_at=201, patients=2))
     assert words[0] == "Whether events save time cannot be said here: no difference to another way of reading is sure."

@@ -25,11 +25,10 @@ def tell(study: dict) -> list[str]:
     if ours.value is None:
         return [*told, f"How many frames show {_target(study)} of the lesions cannot be said: {ours.reason}."]
     per_video = study["n_frames"] / max(study["n_videos"], 1)
-    share = 100 * ours.value / max(per_video, 1)
     told += [
         f"Who looks at the best frame of each event, the most suspicious first, and then at further frames by their "
-        f"probability, has seen {_target(study)} of the lesions after {whole(ours)} frames per video, "
-        f"{share:.2g} % of a video."
+        f"probability, has seen {_target(study)} of the lesions after {whole(ours)} frames per video, of "
+        f"{per_video:,.0f} that a video has on average."
     ]
     vain = interval(study["ways"]["events"], ("false_frames_at_target",))
     told += [f"Of these frames {whole(vain)} per video show no lesion."] if vain.value is not None else []
@@ -98,19 +97,25 @@ def _verdict(study: dict) -> str:
 
 def _unsure(study: dict) -> str:
     """Say what is sure where the number of frames for the target is not."""
-    if not (better := _better(study)):
+    if not (sure := _sure(study)):
         return "Whether events save time cannot be said here: no difference to another way of reading is sure."
     return (
-        f"Events show more of the lesions than {listed([TOLD[way] for way in better])} within {FEW_FRAMES} frames per "
-        f"video; whether they need fewer frames to show {_target(study)} of them may be chance."
+        f"Within {FEW_FRAMES} frames per video events show {sure}; whether they need fewer frames to show "
+        f"{_target(study)} of them may be chance."
     )
 
 
-def _better(study: dict) -> list[str]:
-    """The ways that show fewer lesions than events for sure, where FEW_FRAMES are shown."""
+def _sure(study: dict) -> str:
+    """Say than which ways events show more or fewer lesions for sure, where FEW_FRAMES are shown; "" for none."""
     shown = study["shown"].get(str(FEW_FRAMES), {})
     more = {way: interval(shown[way], ("more_by_events",)) for way in TOLD if way in shown}
-    return [way for way, number in more.items() if number.has_bounds and number.low > 0]
+    known = {way: number for way, number in more.items() if number.has_bounds}
+    better, worse = (
+        listed([TOLD[way] for way, number in known.items() if sign(number)])
+        for sign in (lambda number: number.low > 0, lambda number: number.high < 0)
+    )
+    parts = [f"more lesions than {better}"] if better else []
+    return " and ".join([*parts, *([f"fewer lesions than {worse}"] if worse else [])])
 
 
 def _against(study: dict, way: str) -> str:
@@ -128,9 +133,8 @@ def _at(study: dict) -> list[str]:
     ours = interval(shown["events"], ("lesion_sensitivity",))
     others = {way: interval(shown[way], ("lesion_sensitivity",)) for way in TOLD}
     told = listed([f"{TOLD[way]} show {percent(number)}" for way, number in others.items()])
-    sure = _better(study)
-    extent = {0: "no difference is sure", len(TOLD): "all of these differences are sure"}
-    meaning = extent.get(len(sure), f"the difference is sure for {listed([TOLD[way] for way in sure])}")
+    sure = _sure(study)
+    meaning = f"it is sure that events show {sure}" if sure else "no difference is sure"
     return [f"Of {FEW_FRAMES} frames per video, events show {percent(ours)} of the lesions; {told}; {meaning}."]
 
 
