@@ -5,11 +5,11 @@ import pytest
 
 from capsight.data.mucosa import Mucosa, covered, judge_mucosa
 from capsight.data.phantom import video
-from capsight.data.view import field_of_view
+from capsight.data.view import field_of_view, on_grid
 
 
 def judge(frame):
-    return judge_mucosa(frame, field_of_view(frame))
+    return judge_mucosa(on_grid(frame), field_of_view(frame))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_content_takes_mucosa_away_and_clean_frames_keep_it(frames):
 def test_bile_and_bubbles_lie_where_the_content_is(frames):
     inside, outside = [], []
     for frame, mask in frames.loc[frames["content"] > 0.15, ["frame", "mask"]].itertuples(index=False):
-        small = cv2.resize(frame, (112, 112), interpolation=cv2.INTER_AREA)
+        small = on_grid(frame)
         content = cv2.resize(mask.view(np.uint8), (112, 112), interpolation=cv2.INTER_AREA) > 0
         where = covered(small)
         view = field_of_view(small)
@@ -61,12 +61,12 @@ def test_each_cause_is_seen_where_it_is(frames):
     assert judge(foam).bubbles > before.bubbles + 0.2
     shadow = clean.copy()
     shadow[:, :64] = shadow[:, :64] // 8
-    assert judge_mucosa(shadow, field_of_view(clean)).dark > before.dark + 0.3
+    assert judge_mucosa(on_grid(shadow), field_of_view(clean)).dark > before.dark + 0.3
     blurred = cv2.GaussianBlur(clean, (0, 0), 6)
-    assert judge_mucosa(blurred, field_of_view(clean)).blur > before.blur + 0.3
+    assert judge_mucosa(on_grid(blurred), field_of_view(clean)).blur > before.blur + 0.3
     green = clean.copy()
     green[60:] = (150, 140, 30)
-    assert judge_mucosa(green, field_of_view(clean)).bile > before.bile + 0.3
+    assert judge_mucosa(on_grid(green), field_of_view(clean)).bile > before.bile + 0.3
 
 
 def test_a_black_or_tiny_frame_is_all_dark():

@@ -1,9 +1,8 @@
 """How much mucosa a frame shows: what bile, bubbles, darkness and blur take away, by simple measures of the picture.
 
-Each is the share of the camera's view, 0 to 1, that is so; a pixel may be several. The frame is looked at GRID pixels
-wide. The numbers were chosen on frames of two real capsules (PillCam SB3, Olympus Endocapsule 10), and hold for their
-colours: a capsule with a yellow-green cast shows bile everywhere. They sort frames and explain them, and replace no
-scale of bowel cleansing.
+Each is the share of the camera's view, 0 to 1, that is so; a pixel may be several. The numbers were chosen on frames of
+two real capsules (PillCam SB3, Olympus Endocapsule 10), and hold for their colours: a capsule with a yellow-green cast
+shows bile everywhere. They sort frames and explain them, and replace no scale of bowel cleansing.
 """
 
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-GRID = 112
+# All lengths are pixels of a frame that is 112 pixels wide, `view.on_grid`.
 DARK = 40  # of 255: the brightest channel below which nothing can be told
 GREEN = 0.80  # green as a share of red, above which tissue is covered by bile; mucosa is redder
 YELLOW = 0.70  # blue as a share of green, below which a colour is no grey
@@ -32,13 +31,10 @@ class Mucosa(NamedTuple):
     blur: float
 
 
-def judge_mucosa(frame: np.ndarray, view: np.ndarray) -> Mucosa:
-    """Measure an RGB frame, uint8 (H, W, 3), within its field of view, bool (H, W)."""
-    scale = GRID / max(frame.shape[:2])
-    size = tuple(max(1, round(side * scale)) for side in frame.shape[1::-1])
-    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-    inside = cv2.resize(view.view(np.uint8), size, interpolation=cv2.INTER_AREA) > 0
-    inside = cv2.erode(inside.view(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0  # the rim is an edge
+def judge_mucosa(small: np.ndarray, view: np.ndarray) -> Mucosa:
+    """Measure an RGB frame on the grid, uint8 (h, w, 3), within the frame's field of view, bool (H, W)."""
+    inside = cv2.resize(view.view(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    inside = cv2.erode(inside, np.ones((3, 3), np.uint8), borderValue=1) > 0  # the rim is an edge
     causes = covered(small)
     number = max(1, int(inside.sum()))
     hidden = causes["bile"] | causes["bubbles"] | causes["dark"] | causes["blur"]

@@ -11,17 +11,24 @@ SMALLEST = 0.25  # of the frame; what is smaller is a light spot in a dark frame
 CENTRED = 0.1  # of the frame; a lit region whose middle is this near to the frame's is taken as centred
 
 
-def field_of_view(image: np.ndarray) -> np.ndarray:
-    """Find the camera's view in an RGB frame, uint8 (H, W, 3); returns a bool mask (H, W).
+def on_grid(image: np.ndarray) -> np.ndarray:
+    """Scale an RGB frame, uint8 (H, W, 3), down to GRID pixels on its longer side; a smaller one stays as it is."""
+    size = np.array(image.shape[1::-1])
+    grid = np.maximum(1, np.rint(size * min(1, GRID / size.max())).astype(int))
+    return cv2.resize(image, grid, interpolation=cv2.INTER_AREA)
+
+
+def field_of_view(image: np.ndarray, small: np.ndarray | None = None) -> np.ndarray:
+    """Find the camera's view in an RGB frame, uint8 (H, W, 3); returns a bool mask (H, W). small: `on_grid(image)`.
 
     Views are convex and mirror-symmetric (round, eight-sided, square with cut corners). So the view is the
     convex hull of the largest lit region and its mirror images: dark tissue stays in, also at the rim.
     All True where nothing, or only a small spot, is lit.
     """
-    size = np.array(image.shape[1::-1])
+    small = on_grid(image) if small is None else small
+    size, grid = np.array(image.shape[1::-1]), np.array(small.shape[1::-1])
     view = np.zeros(image.shape[:2], np.uint8)
-    grid = np.maximum(1, np.rint(size * min(1, GRID / size.max())).astype(int))
-    hull = _mirrored(_lit_hull(cv2.resize(image, grid, interpolation=cv2.INTER_AREA)), grid)
+    hull = _mirrored(_lit_hull(small), grid)
     if cv2.contourArea(hull) < SMALLEST * grid.prod():
         return ~view.view(bool)
     corners = hull * (size - 1) / np.maximum(1, grid - 1)  # the edge of the grid is the edge of the frame

@@ -16,7 +16,7 @@ from torch import Tensor
 from capsight.data.mucosa import Mucosa, judge_mucosa
 from capsight.data.transforms import FrameTransform, evaluation_transform
 from capsight.data.video import Shot, Video
-from capsight.data.view import field_of_view, mask_outside
+from capsight.data.view import field_of_view, mask_outside, on_grid
 from capsight.evaluation.trust import calibrate
 from capsight.evaluation.trust.likeness import TrainingFrames, fit_likeness, score_likeness
 from capsight.evaluation.uncertainty import uncertainty
@@ -156,9 +156,10 @@ def prepare(shot: Shot, transform: FrameTransform) -> Prepared:
     bare = shot._replace(image=None)
     if shot.image is None:
         return Prepared(bare, None, None)
-    view = field_of_view(shot.image)
+    small = on_grid(shot.image)
+    view = field_of_view(shot.image, small)
     image = transform(mask_outside(shot.image, view)).transpose(2, 0, 1)
-    return Prepared(bare, image, judge_mucosa(shot.image, view))
+    return Prepared(bare, image, judge_mucosa(small, view))
 
 
 def batches(prepared: Iterable[Prepared], size: int) -> Iterator[list[Prepared]]:

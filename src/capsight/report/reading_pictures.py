@@ -55,15 +55,19 @@ def write_pictures(
             shot = shot._replace(image=_fit(shot.image))
             _write(folder / FOLDER / f"frame_{shot.frame:06d}.jpg", shot.image[..., ::-1], QUALITY)
             looked.at(shot, shown.get(shot.frame, []))
-    boxes = {key: hot_box(np.empty(looked.sizes[key[0]]), map) for key, map in looked.maps.items()}
-    for finding in {finding for _, finding in looked.maps}:
-        scale = common_scale([map for (_, name), map in looked.maps.items() if name == finding])
-        for (frame, name), map in looked.maps.items():
-            if name == finding and scale is not None:
-                colours = heat(np.empty(looked.sizes[frame]), map, scale)
-                file = folder / FOLDER / f"heat_{frame:06d}_{finding}.png"
-                _write(file, cv2.cvtColor(colours, cv2.COLOR_RGBA2BGRA))
-    return Pictured(looked.sizes, {key: box for key, box in boxes.items() if box}, looked.without)
+    scales = {
+        finding: common_scale([map for (_, name), map in looked.maps.items() if name == finding])
+        for finding in {finding for _, finding in looked.maps}
+    }
+    boxes = {}
+    for (frame, finding), map in looked.maps.items():
+        place = np.empty(looked.sizes[frame])
+        box = hot_box(place, map)
+        if box and scales[finding] is not None:
+            boxes[frame, finding] = box
+            colours = cv2.cvtColor(heat(place, map, scales[finding]), cv2.COLOR_RGBA2BGRA)
+            _write(folder / FOLDER / f"heat_{frame:06d}_{finding}.png", colours)
+    return Pictured(looked.sizes, boxes, looked.without)
 
 
 class _Looked:
