@@ -23,6 +23,7 @@ from capsight.inference.parts import PART, Parts
 from capsight.inference.reading import open_reader, read_video
 from capsight.learning.run import Run, read_run
 from capsight.progress import track_frames
+from capsight.report.reading import read_reading, write_reading_page
 from capsight.report.reading_files import RESULTS, write_events, write_facts, write_frames
 from capsight.report.reading_pictures import write_coco, write_pictures
 
@@ -92,8 +93,9 @@ def main(config: DictConfig) -> None:
         "peak_memory_mib": peak_memory(),
     }
     write_facts(out, video, frames, facts)
-    told = f"{len(events):,} events in {len(frames):,} frames: {(out / 'events.json').resolve()}"
-    Console().print(told, highlight=False, soft_wrap=True)
+    write_reading_page(out / "reading.html", read_reading(out))
+    told = f"{len(events):,} events in {len(frames):,} frames; page: {(out / 'reading.html').resolve()}"
+    Console().print(told, highlight=False, soft_wrap=True, markup=False)
 
 
 def check(settings: dict) -> None:

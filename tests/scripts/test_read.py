@@ -70,6 +70,10 @@ def test_a_reading_leaves_frames_and_events(read, run_dir, film):
     assert facts["n_events"] == len(events["events"])
     assert facts["problems"] == []
     assert "Research use only" in facts["notice"] == events["notice"]
+    page = (read / "reading.html").read_text()
+    assert "Research use only" in page
+    assert "&lt;img src=x" in page
+    assert "<img src=x" not in page  # the video's name is text, and no script
 
 
 def test_events_are_pictured_and_annotated(read, run_dir):
