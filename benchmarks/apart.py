@@ -72,6 +72,8 @@ def _answer(pipe, work: Callable, arguments: tuple) -> None:
     warnings.simplefilter("ignore")
     try:
         pipe.send((work(*arguments), None))
+    except Failed as error:
+        pipe.send((None, str(error)))
     except Exception as error:
         line = str(error).strip().splitlines()[:1]
         pipe.send((None, " ".join([f"{type(error).__name__}:", *line])[:160]))

@@ -11,12 +11,12 @@ from capsight.evaluation.statistics import ranking_statistics
 SPECIFICITIES = (0.95, 0.90, 0.80)
 
 
-def cases(quick: bool, **_) -> Iterator[Case]:
+def cases(quick: bool) -> Iterator[Case]:
     inputs = {"frames": 200, "patients": 10, "resamples": 20} if quick else {}
     inputs = {"frames": 5000, "patients": 50, "resamples": 2000} | inputs
     size = "{frames:,} frames, {patients} patients, {resamples:,} resamples".format(**inputs)
     peers = {"loop with scikit-learn": loop}
-    yield Case("bootstrap over patients", size, inputs, {"resamples": 2, "frames": 200}, ours, peers)
+    yield Case("bootstrap over patients", size, inputs, {"resamples": 2, "frames": 200}, ours, peers, same=True)
 
 
 def finding(frames: int, patients: int, resamples: int) -> tuple[np.ndarray, np.ndarray, Patients]:

@@ -13,7 +13,7 @@ from capsight.nn import Backbone, EmbeddingHead, FrameClassifier
 FINDINGS = 4
 
 
-def cases(quick: bool, **_) -> Iterator[Case]:
+def cases(quick: bool) -> Iterator[Case]:
     """Of one finding, and of all of them: a closed form has all for the price of one."""
     inputs = {"backbone": "resnet18", "side": 64, "frames": 2} if quick else {}
     inputs = {"backbone": "resnet50", "side": 224, "frames": 8} | inputs

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+import numpy as np
 from apart import Failed, apart, free_mib, peak
 from timing import Cost, foresee, in_turns, rounds_within
 
@@ -22,6 +24,7 @@ class Case:
 
     inputs: keyword arguments of every maker; a maker returns the work, () -> result, with its input ready. small: the
     inputs that change for warming up. peers: name → maker. size: what the cost grows with, or how the input is called.
+    same: every work returns the same numbers, as an array or a sequence of arrays, and they are compared.
     """
 
     name: str
@@ -30,6 +33,15 @@ class Case:
     small: dict
     ours: Maker
     peers: dict[str, Maker] = field(default_factory=dict)
+    same: bool = False
+
+
+class Clocked(NamedTuple):
+    """The median seconds of each work over some rounds, and by how much each result differs from ours."""
+
+    seconds: dict[str, float]
+    differences: dict[str, float]
+    rounds: int
 
 
 def measure(cases: list[Case]) -> Iterator[list[dict]]:
@@ -68,15 +80,15 @@ def _weigh(case: Case, maker: Maker) -> Cost:
     return Cost(case.size, seconds, mib)
 
 
-def _time(case: Case, costs: dict[str, Cost]) -> dict[str, float] | str:
-    """Return the median seconds of each work that was weighed, and the number of rounds, or why there are none."""
+def _time(case: Case, costs: dict[str, Cost]) -> Clocked | str:
+    """Clock each work that could be weighed; or say why that failed."""
     once = {name: cost.seconds for name, cost in costs.items()}
     if list(once) == [OURS] and once[OURS] > BUDGET:  # nobody to take turns with
-        return {**once, "rounds": 1}
+        return Clocked(once, {}, 1)
     makers = {name: maker for name, maker in {OURS: case.ours, **case.peers}.items() if name in once}
     rounds = rounds_within(BUDGET, sum(once.values()))
     try:
-        return {**apart(clock, makers, case.inputs, case.small, rounds, limit_s=2 * LIMIT), "rounds": rounds}
+        return apart(clock, makers, case.inputs, case.small, rounds, case.same, limit_s=2 * LIMIT)
     except Failed as error:
         return str(error)
 
@@ -87,34 +99,53 @@ def weigh(maker: Maker, inputs: dict, small: dict) -> tuple[float | None, float]
     return peak(maker(**inputs))
 
 
-def clock(makers: dict[str, Maker], inputs: dict, small: dict, rounds: int) -> dict[str, float]:
-    """Return the median seconds of each work, timed in turns after a warm-up on a small input."""
+def clock(makers: dict[str, Maker], inputs: dict, small: dict, rounds: int, same: bool) -> Clocked:
+    """Time the works in turns after a warm-up on a small input, and compare their results where they are the `same`."""
     for maker in makers.values():
         maker(**inputs | small)()
-    return in_turns({name: maker(**inputs) for name, maker in makers.items()}, rounds)
+    seconds, results = in_turns({name: maker(**inputs) for name, maker in makers.items()}, rounds)
+    compared = [name for name in results if same and OURS in results and name != OURS]
+    return Clocked(seconds, {name: difference(results[OURS], results[name]) for name in compared}, rounds)
 
 
-def _rows(case: Case, costs: dict[str, Cost], notes: dict[str, str], seconds: dict[str, float] | str) -> list[dict]:
-    if isinstance(seconds, str):
-        notes, seconds = dict.fromkeys([OURS, *case.peers], seconds) | notes, {}
-    rows = []
-    for peer in case.peers or {None: None}:
-        ours, theirs = seconds.get(OURS), seconds.get(peer)
-        ours_mib, peer_mib = (costs[name].mib if name in costs else None for name in (OURS, peer))
-        rows.append(
-            {
-                "name": case.name,
-                "size": case.size,
-                "ours": ours,
-                "peer": theirs,
-                "peer_name": peer,
-                "ratio": theirs / ours if ours and theirs else None,
-                "unit": "s",
-                "ours_mib": ours_mib,
-                "peer_mib": peer_mib,
-                "leaner": None if None in (ours_mib, peer_mib) else max(peer_mib, FLOOR) / max(ours_mib, FLOOR),
-                "rounds": seconds.get("rounds"),
-                "note": "; ".join(f"{name}: {notes[name]}" for name in (OURS, peer) if name in notes) or None,
-            }
-        )
-    return rows
+def difference(ours: object, peer: object) -> float:
+    """Return the largest difference of two results, relative to the peer's largest number; 1 for other shapes."""
+    first, second = (np.concatenate([np.ravel(np.asarray(part, float)) for part in parts]) for parts in (ours, peer))
+    if first.shape != second.shape:
+        return 1.0
+    return float(np.abs(first - second).max(initial=0) / max(np.abs(second).max(initial=0), 1e-12))
+
+
+def nothing(name: str, error: Exception) -> dict:
+    """Return the row of a family that could not even say what it measures."""
+    line = " ".join(str(error).split())[:160]
+    return _row(
+        Case(name, "–", {}, {}, ours=None), None, {}, {OURS: f"{type(error).__name__}: {line}"}, Clocked({}, {}, 0)
+    )
+
+
+def _rows(case: Case, costs: dict[str, Cost], notes: dict[str, str], clocked: Clocked | str) -> list[dict]:
+    if isinstance(clocked, str):
+        notes, clocked = dict.fromkeys([OURS, *case.peers], clocked) | notes, Clocked({}, {}, 0)
+    return [_row(case, peer, costs, notes, clocked) for peer in case.peers or {None: None}]
+
+
+def _row(case: Case, peer: str | None, costs: dict[str, Cost], notes: dict[str, str], clocked: Clocked) -> dict:
+    """Return one row as the JSON file has it; a ratio above 1 means that this project is better."""
+    ours, theirs = clocked.seconds.get(OURS), clocked.seconds.get(peer)
+    ours_mib, peer_mib = (costs[name].mib if name in costs else None for name in (OURS, peer))
+    return {
+        "name": case.name,
+        "size": case.size,
+        "ours": ours,
+        "peer": theirs,
+        "peer_name": peer,
+        "ratio": theirs / ours if ours and theirs else None,
+        "unit": "s",
+        "ours_mib": ours_mib,
+        "peer_mib": peer_mib,
+        "leaner": None if None in (ours_mib, peer_mib) else max(peer_mib, FLOOR) / max(ours_mib, FLOOR),
+        "rounds": clocked.rounds,
+        "difference": clocked.differences.get(peer),
+        "note": "; ".join(f"{name}: {notes[name]}" for name in (OURS, peer) if name in notes) or None,
+    }

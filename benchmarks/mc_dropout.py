@@ -12,7 +12,7 @@ from capsight.inference import mc_dropout
 from capsight.nn import FrameClassifier
 
 
-def cases(quick: bool, **_) -> Iterator[Case]:
+def cases(quick: bool) -> Iterator[Case]:
     """In the head: the trunk is needed once only. In the whole network: everybody needs all the passes."""
     for name, deep, inputs in (
         ("in the head", False, {"backbone": "resnet50", "side": 224, "frames": 8, "passes": 30}),

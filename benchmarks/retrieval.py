@@ -9,13 +9,14 @@ from capsight.evaluation.retrieval import retrieval
 
 SIZES, QUICK = (1000, 2500, 5000, 10_000, 50_000), (100, 200)
 WIDTH, CLASSES = 128, 8
+MEASURES = ("precision_at_1", "mean_average_precision_at_r")  # the peer's names
 NORMAL = 0.72  # share of the largest class: most frames show nothing
 
 
-def cases(quick: bool, **_) -> Iterator[Case]:
+def cases(quick: bool) -> Iterator[Case]:
     for size in QUICK if quick else SIZES:
         peers = {"pytorch-metric-learning": peer}
-        yield Case("recall@1 and MAP@R", size, {"size": size}, {"size": 100}, ours, peers)
+        yield Case("recall@1 and MAP@R", size, {"size": size}, {"size": 100}, ours, peers, same=True)
 
 
 def embeddings_and_labels(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -28,7 +29,7 @@ def embeddings_and_labels(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 def ours(size: int) -> Callable:
     embeddings, labels = embeddings_and_labels(size)
-    return lambda: retrieval(embeddings, labels, same_patient=True)
+    return lambda: np.mean(retrieval(embeddings, labels, same_patient=True), axis=1)
 
 
 def peer(size: int) -> Callable:
@@ -38,10 +39,15 @@ def peer(size: int) -> Callable:
     from pytorch_metric_learning.utils.inference import CustomKNN
 
     calculator = AccuracyCalculator(
-        include=("precision_at_1", "mean_average_precision_at_r"),
+        include=MEASURES,
         k="max_bin_count",
         device=torch.device("cpu"),
         knn_func=CustomKNN(LpDistance(normalize_embeddings=False), batch_size=256),  # the leaner one of its searches
     )
     embeddings, labels = map(torch.from_numpy, embeddings_and_labels(size))
-    return lambda: calculator.get_accuracy(embeddings, labels)
+
+    def measure() -> list[float]:
+        accuracy = calculator.get_accuracy(embeddings, labels)
+        return [accuracy[name] for name in MEASURES]
+
+    return measure

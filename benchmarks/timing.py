@@ -7,21 +7,21 @@ from statistics import median
 from typing import NamedTuple
 
 
-def in_turns(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return the median seconds of each work; they run in turns.
+def in_turns(works: dict[str, Callable[[], object]], rounds: int) -> tuple[dict[str, float], dict[str, object]]:
+    """Return the median seconds of each work, and its last result; they run in turns.
 
     So a machine that slows down for a while slows all of them, and their ratios hold.
     """
-    seconds = {name: [] for name in works}
+    seconds, results = {name: [] for name in works}, {}
     for _ in range(rounds):
         for name, work in works.items():
             start = time.perf_counter()
-            work()
+            results[name] = work()
             seconds[name].append(time.perf_counter() - start)
-    return {name: median(times) for name, times in seconds.items()}
+    return {name: median(times) for name, times in seconds.items()}, results
 
 
-def rounds_within(budget: float, seconds: float, least: int = 3, most: int = 9) -> int:
+def rounds_within(budget: float, seconds: float, least: int = 3, most: int = 15) -> int:
     """Return how many rounds of `seconds` fit into the budget, an odd number from `least` to `most`."""
     fitting = min(most, max(least, int(budget / max(seconds, 1e-9))))
     return fitting - 1 + fitting % 2

@@ -12,7 +12,7 @@ WIDTH, MARGIN = 128, 0.2
 NAMES = {"batch_all": "batch-all", "semi_hard": "semi-hard", "batch_hard": "batch-hard"}
 
 
-def cases(quick: bool, **_) -> Iterator[Case]:
+def cases(quick: bool) -> Iterator[Case]:
     """Many classes of 4 frames, which is kind to the peer, whose lists of triplets grow with the frames per class.
 
     Batches in training hold few classes, so batch-all is measured with 8 classes too.
@@ -26,14 +26,14 @@ def cases(quick: bool, **_) -> Iterator[Case]:
 
 def _case(name: str, size: int, mining: str, classes: int) -> Case:
     inputs = {"size": size, "classes": classes, "mining": mining}
-    return Case(name, size, inputs, {"size": 16, "classes": 4}, ours, {"pytorch-metric-learning": peer})
+    return Case(name, size, inputs, {"size": 16, "classes": 4}, ours, {"pytorch-metric-learning": peer}, same=True)
 
 
-def ours(size: int, classes: int, mining: str) -> Callable[[], float]:
+def ours(size: int, classes: int, mining: str) -> Callable[[], tuple]:
     return _step(size, classes, lambda *batch: triplet_loss(*batch, margin=MARGIN, mining=mining))
 
 
-def peer(size: int, classes: int, mining: str) -> Callable[[], float]:
+def peer(size: int, classes: int, mining: str) -> Callable[[], tuple]:
     from pytorch_metric_learning.distances import LpDistance
     from pytorch_metric_learning.losses import TripletMarginLoss
     from pytorch_metric_learning.miners import BatchHardMiner, TripletMarginMiner
@@ -49,14 +49,14 @@ def peer(size: int, classes: int, mining: str) -> Callable[[], float]:
     return _step(size, classes, lambda *batch: loss(*batch, miner(*batch) if miner else None))
 
 
-def _step(size: int, classes: int, loss: Callable) -> Callable[[], float]:
+def _step(size: int, classes: int, loss: Callable) -> Callable[[], tuple]:
     embeddings = torch.randn(size, WIDTH, generator=torch.Generator().manual_seed(0)).requires_grad_()
     labels = torch.arange(size) % classes
 
-    def step() -> float:
+    def step() -> tuple:
         embeddings.grad = None
         value = loss(embeddings, labels)
         value.backward()
-        return value.item()
+        return value.item(), embeddings.grad
 
     return step
