@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import matthews_corrcoef
 
-from capsight.data.audit import audit, describe, device_entanglement
+from capsight.data.audit import audit, audit_manifest, describe, device_entanglement
 from capsight.errors import UserError
 
 KEYS = {
@@ -216,3 +216,13 @@ def test_published_split_of_real_frames(shared_data):
     result = audit(table.assign(device="endocapsule", polyp=1), root)
     assert (result["patients_across_splits"], result["videos_across_splits"], result["ok"]) == (1, 1, False)
     assert result["neighbours_across_splits"] > 0 and result["findings_with_few_patients"] == ["polyp"]
+
+
+def test_a_manifest_alone_tells_all_but_what_stands_in_the_pixels(clean, tmp_path):
+    clean.loc[3, "patient"] = "p5"
+    whole, alone = audit(clean, tmp_path), audit_manifest(clean)
+    pixels = {"n_set_aside", "identical_across_splits", "near_identical_across_splits", "conflicting_labels"}
+    assert whole.keys() - alone.keys() == pixels | {"unreadable", "ok"}
+    assert alone == {key: whole[key] for key in alone}
+    assert alone["patients_across_splits"] == 1
+    assert not any(line.startswith("ok") for _, line in describe(alone))

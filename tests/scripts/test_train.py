@@ -16,6 +16,8 @@ FILES = {
     "embeddings.npy",
     "metrics.json",
     "report.html",
+    "model_card.md",
+    "checklist.md",
     "checkpoints/best.ckpt",
     "checkpoints/last.ckpt",
 }
@@ -35,6 +37,15 @@ def test_a_run_holds_all_that_is_needed(run_dir):
     assert len(np.load(run_dir / "embeddings.npy")) == len(test)
     assert manifest.groupby("patient")["split"].nunique().max() == 1
     assert set(manifest.loc[manifest["device"] == "phantom_7", "split"]) == {"test"}
+
+
+def test_the_model_card_tells_the_numbers_of_metrics_json(run_dir):
+    card, metrics = (run_dir / "model_card.md").read_text(), json.loads((run_dir / "metrics.json").read_text())
+    for device in metrics["by_device"].values():
+        auroc = device["findings"]["content"]["auroc"]
+        if auroc["low"] is not None:
+            assert f"{auroc['value']:.3f} ({auroc['low']:.3f} to {auroc['high']:.3f})" in card
+    assert "phantom\\_7, never trained on" in card and metrics["notice"] in card
 
 
 def test_metrics_keep_the_contract(run_dir):

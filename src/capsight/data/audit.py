@@ -14,6 +14,12 @@ from capsight.errors import UserError
 from capsight.progress import track
 
 FEW_PATIENTS = 3  # below this no interval over patients can be given
+LEAKS = {
+    "patients_across_splits": "patients stand on two sides of the split",
+    "videos_across_splits": "videos stand on two sides of the split",
+    "identical_across_splits": "frames have a byte-identical copy on an earlier side of the split",
+    "near_identical_across_splits": "frames have a near-identical copy on an earlier side of the split",
+}
 
 
 class Hashed(NamedTuple):
@@ -42,44 +48,47 @@ def audit(table: pd.DataFrame, root: str | Path, set_aside: pd.DataFrame | None 
 def audit_hashed(table: pd.DataFrame, hashed: Hashed, set_aside: pd.DataFrame | None = None) -> dict:
     """Do as `audit` does, with hashes that were read before."""
     filed = _as_filed(table, hashed.contents, set_aside)
-    across = {
-        "patients_across_splits": _across(filed, "patient"),
-        "videos_across_splits": _across(filed, "video"),
+    result = {
+        **_told_by_the_table(table, filed),
+        "n_set_aside": len(filed) - len(table),
         "identical_across_splits": _identical_across(filed),
         "near_identical_across_splits": _near_identical_across(filed, hashed.perceptual, len(table)),
-    }
-    entanglement = device_entanglement(table)
-    result = {
-        "n_frames": len(table),
-        "n_patients": int(table["patient"].nunique()),
-        "n_videos": int(table["video"].nunique()),
-        "n_set_aside": len(filed) - len(table),
-        **across,
-        "neighbours_across_splits": _neighbours_across(filed),
         "conflicting_labels": int((filed.groupby("content")["filed_under"].nunique() > 1).sum()),
-        "findings_with_few_patients": _few_patients(table),
-        "device_entanglement": max((pair["number"] for pair in entanglement), default=0.0),
-        "device_entanglement_pairs": entanglement,
         "unreadable": hashed.unreadable,
-        "ok": not any(across.values()),
     }
+    return result | {"ok": not any(result[key] for key in LEAKS), "warnings": _warnings(table, filed, result)}
+
+
+def audit_manifest(table: pd.DataFrame) -> dict:
+    """Return what a manifest alone tells: `audit` without copies, unreadable files and the verdict `ok`."""
+    filed = _as_filed(table, [""] * len(table), None)
+    result = _told_by_the_table(table, filed)
     return result | {"warnings": _warnings(table, filed, result)}
 
 
-def describe(result: dict) -> list[tuple[str, str]]:
-    """Put an audit into sentences, each with its level: error (a leak), warning, or info."""
-    lines = [("info", f"{result['n_frames']} frames, {result['n_patients']} patients, {result['n_videos']} videos")]
-    if result["n_set_aside"]:
-        lines.append(("info", f"{result['n_set_aside']} byte-identical copies were merged; they are counted here"))
-    leaks = {
-        "patients_across_splits": "patients stand on two sides of the split",
-        "videos_across_splits": "videos stand on two sides of the split",
-        "identical_across_splits": "frames have a byte-identical copy on an earlier side of the split",
-        "near_identical_across_splits": "frames have a near-identical copy on an earlier side of the split",
+def _told_by_the_table(table: pd.DataFrame, filed: pd.DataFrame) -> dict:
+    entanglement = device_entanglement(table)
+    return {
+        "n_frames": len(table),
+        "n_patients": int(table["patient"].nunique()),
+        "n_videos": int(table["video"].nunique()),
+        "patients_across_splits": _across(filed, "patient"),
+        "videos_across_splits": _across(filed, "video"),
+        "neighbours_across_splits": _neighbours_across(filed),
+        "findings_with_few_patients": _few_patients(table),
+        "device_entanglement": max((pair["number"] for pair in entanglement), default=0.0),
+        "device_entanglement_pairs": entanglement,
     }
-    lines += [("error", f"{result[key]} {text}") for key, text in leaks.items() if result[key]]
+
+
+def describe(result: dict) -> list[tuple[str, str]]:
+    """Put an audit, or that of a manifest, into sentences, each with its level: error (a leak), warning, or info."""
+    lines = [("info", f"{result['n_frames']} frames, {result['n_patients']} patients, {result['n_videos']} videos")]
+    if result.get("n_set_aside"):
+        lines.append(("info", f"{result['n_set_aside']} byte-identical copies were merged; they are counted here"))
+    lines += [("error", f"{result[key]} {text}") for key, text in LEAKS.items() if result.get(key)]
     lines += [("warning", text) for text in result["warnings"]]
-    if result["conflicting_labels"]:
+    if result.get("conflicting_labels"):
         lines.append(("warning", f"{result['conflicting_labels']} frames were filed under different findings"))
     for finding in result["findings_with_few_patients"]:
         lines.append(("warning", f"{finding}: fewer than {FEW_PATIENTS} positive patients, so no interval"))
@@ -88,8 +97,8 @@ def describe(result: dict) -> list[tuple[str, str]]:
         level = "warning" if pair["number"] >= 0.5 else "info"
         text = f"{pair['finding']} goes with the device: {pair['number']:.2f} of 1, most often in {pair['device']}"
         lines.append((level, text + only))
-    lines += [("warning", f"cannot be read: {path}") for path in result["unreadable"]]
-    if result["ok"]:
+    lines += [("warning", f"cannot be read: {path}") for path in result.get("unreadable", [])]
+    if result.get("ok"):
         lines.append(("info", "ok: no patient, video or copy of a frame stands on two sides"))
     return lines
 

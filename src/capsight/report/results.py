@@ -1,4 +1,7 @@
-"""What every test leaves: predictions, embeddings, trust.json, metrics.json, report.html, and a table to look at."""
+"""What every test leaves: predictions, embeddings, trust.json, metrics.json, report.html, and a table to look at.
+
+A run that is tested on its own frames gets its model card and its checklist too.
+"""
 
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from capsight.learning.adapting import adapted_to
 from capsight.learning.run import Run
 from capsight.learning.training import read_history
 from capsight.notice import NOTICE
+from capsight.report.card.card import write_model_card
 from capsight.report.report import write_report
 from capsight.report.tables import print_metrics
 from capsight.report.words import listed
@@ -54,18 +58,21 @@ def write_results(
         write_json({"skipped": skipped}, out / "skipped.json")
     settings = {"findings": findings, "thresholds": thresholds, "trust": Trust(fitted, validation, outsiders)}
     metrics = _measure(predictions, test.embeddings, unseen, settings)
+    told, warnings = describe(run, unseen, skipped), tested_frames(run, predictions, skipped)
     if page:
         write_report(
             out / "report.html",
             predictions=predictions,
             embeddings=test.embeddings,
             metrics=metrics,
-            run=describe(run, unseen, skipped),
+            run=told,
             root=root,
-            warnings=[*tested_frames(run, predictions, skipped), *_on_trust(predictions, fitted, trust)],
+            warnings=[*warnings, *_on_trust(predictions, fitted, trust)],
         )
     # Last: its presence says that the test is complete.
     write_metrics(metrics | {"notice": NOTICE}, out / "metrics.json")
+    if out.resolve() == run.dir.resolve():
+        write_model_card(run, metrics, told, warnings)
     print_metrics(metrics, unseen_devices=unseen)
     if page:
         Console().print(f"report: {(out / 'report.html').resolve()}", highlight=False, soft_wrap=True)

@@ -1,0 +1,66 @@
+"""CLAIM, 2024 update: what a run answers of the 44 items for artificial intelligence in medical imaging."""
+
+from capsight.report.card.checklist import Checklist, Item
+
+_CARD = "model_card.md"
+CLAIM = Checklist(
+    "CLAIM 2024",
+    "Tejani et al., Checklist for Artificial Intelligence in Medical Imaging (CLAIM): 2024 Update, Radiology: "
+    "Artificial Intelligence 2024;6(4):e240300. Numbers and titles follow a public summary of it; they were not "
+    "compared with the published table itself, so check them there.",
+    (
+        Item("1", "Title names the AI technique", add="a title that says so"),
+        Item("2", "Structured abstract", add="the abstract"),
+        Item("3", "Background and clinical role", add="the clinical question and today's practice"),
+        Item("4", "Aims and hypotheses", add="what was asked before the data was seen"),
+        Item("5", "Prospective or retrospective", add="which of the two"),
+        Item("6", "Goal of the study", (f"{_CARD}: Intended use",), "the goal of this study"),
+        Item("7", "Data sources", ("config.yaml: data.manifest", f"{_CARD}: Training data"), "clinics, dates, links"),
+        Item("8", "Inclusion and exclusion", ("manifest.parquet",), "the criteria; the manifest lists what was used"),
+        Item(
+            "9",
+            "Preprocessing",
+            ("config.yaml: data.image_size", "config.yaml: data.augmentation"),
+            "what was done to frames before",
+        ),
+        Item("10", "Selection of subsets", ("manifest.parquet: split",), "how frames were chosen from videos, by whom"),
+        Item("11", "De-identification", add="how patients were made unrecognisable"),
+        Item("12", "Missing data", (f"{_CARD}: Training data",), "why labels are unknown, and whom that concerns"),
+        Item("13", "Acquisition", ("manifest.parquet: device",), "capsule, software, preparation, frame rate"),
+        Item("14", "Reference standard defined", ("manifest.parquet",), "what each label means and how it was made"),
+        Item("15", "Reference standard: why", add="why this one, and which others there are"),
+        Item("16", "Annotators", add="who, with which training"),
+        Item("17", "Annotation of the test set", add="how, with which software"),
+        Item("18", "Agreement of annotators", add="agreement between and within annotators; how conflicts were solved"),
+        Item("19", "Partitions", ("config.yaml: data.split", "manifest.parquet: split"), "why these shares"),
+        Item("20", "Level at which they are apart", ("config.yaml: data.split.by", f"{_CARD}: What the audit found")),
+        Item("21", "Size of the test set", ("metrics.json: n_patients",), "how it was planned"),
+        Item("22", "Model", ("config.yaml: model.backbone", f"{_CARD}: How it was trained")),
+        Item("23", "Software", ("facts.json: versions", "facts.json: commit")),
+        Item("24", "Initial weights", ("config.yaml: model.pretrained", "config.yaml: seed")),
+        Item(
+            "25",
+            "Training",
+            ("config.yaml: model.optimiser", "config.yaml: model.loss", "config.yaml: trainer", "logs"),
+        ),
+        Item("26", "Selection of the final model", (f"{_CARD}: How it was trained",)),
+        Item("27", "Ensemble", (f"{_CARD}: How it was trained",)),
+        Item("28", "Metrics", ("metrics.json: findings", f"{_CARD}: Results"), "other models on the same frames"),
+        Item("29", "Uncertainty and significance", ("metrics.json: findings",), "tests between models (compare.py)"),
+        Item("30", "Robustness", ("metrics.json: by_device", "metrics.json: ood"), "what else was varied"),
+        Item("31", "Explanations", ("explanations.json",), "maps and how far they can be believed (explain.py)"),
+        Item("32", "Internal test", ("metrics.json: findings", f"{_CARD}: Results")),
+        Item("33", "External test", ("metrics.json: seen_devices",), "data of another clinic, or why there is none"),
+        Item("34", "Registration of a trial", add="the number, if it is a trial"),
+        Item("35", "Numbers included and excluded", (f"{_CARD}: Training data",), "who was excluded; a flow chart"),
+        Item("36", "Demographics per partition", (f"{_CARD}: Training data",), "age, sex, disease; here only devices"),
+        Item("37", "Performance by subgroup", ("metrics.json: by_device", f"{_CARD}: Results"), "other groups"),
+        Item("38", "Accuracy with intervals", ("metrics.json: findings", "report.html")),
+        Item("39", "Failures", ("report.html",), "what the missed frames mean to a physician"),
+        Item("40", "Limitations", (f"{_CARD}: Limits",), "those of the study"),
+        Item("41", "Implications for practice", add="what would change, and what stands in the way"),
+        Item("42", "Full protocol", ("config.yaml",), "where the protocol is"),
+        Item("43", "Availability", ("facts.json: commit",), "where code, weights and data can be had"),
+        Item("44", "Funding", add="who paid, and what they decided"),
+    ),
+)
