@@ -35,8 +35,8 @@ def main(config: DictConfig) -> None:
     if not isinstance(settings["run"], str):
         raise UserError(f"run={settings['run']} is not possible; a reading is by one run, as in run=DIR.")
     run, out = read_run(settings["run"]), Path(settings["out"])
-    own = settings["thresholds"] or {}
-    check_thresholds(own, run.findings)
+    findings, own = chosen(settings["findings"], run.findings), settings["thresholds"] or {}
+    check_thresholds(own, findings)
     check_out(out, run, Path(settings["video"]))
     video = open_video(settings["video"], settings["frames_per_second"])
     how = {name: settings[name] for name in ("precision", "calibration", "passes")}
@@ -57,14 +57,14 @@ def main(config: DictConfig) -> None:
 
     # events: from the frames to the few that must be seen
     frames = parts.table()
-    for finding in run.findings:
+    for finding in findings:
         values = smooth(frames[f"probability_{finding}"].to_numpy(), settings["smoothing"], settings["width"])
         frames[f"smoothed_{finding}"] = values.astype("float32")
-    thresholds = reader.thresholds | own
+    thresholds = {finding: reader.thresholds[finding] for finding in findings} | own
     events = find_events(
         frames,
         parts.embeddings(),
-        run.findings,
+        findings,
         thresholds,
         bridge=settings["bridge"],
         another=settings["another"],
@@ -78,7 +78,7 @@ def main(config: DictConfig) -> None:
     # pictures: what is shown of the most suspicious ones
     shown = events.head(settings["pictures"])
     pictured = write_pictures(out, video, shown, reader.learner, reader.image_size, settings["neighbours"])
-    write_coco(out, video, shown, pictured, run.findings)
+    write_coco(out, video, shown, pictured, findings)
     facts = {
         "run": str(run.dir.resolve()),
         "title": run.config.title,
@@ -118,6 +118,17 @@ def check(settings: dict) -> None:
         raise UserError(f"calibration={settings['calibration']!r} is not known; choose among {known}.")
     use_bfloat16(settings["precision"])
     smooth([0.0], settings["smoothing"], settings["width"])
+
+
+def chosen(findings: list[str] | None, known: list[str]) -> list[str]:
+    """Return the findings that make events. UserError where there is none, or one that the run does not know."""
+    if findings is None:
+        return known
+    if not isinstance(findings, list) or not findings:
+        raise UserError(f"findings={findings} is not possible; give a list, as in findings=[{known[0]}].")
+    if unknown := [name for name in findings if name not in known]:
+        raise UserError(f"findings: there is no {unknown[0]!r} here; choose among {', '.join(known)}.")
+    return list(dict.fromkeys(findings))
 
 
 def check_out(out: Path, run: Run, video: Path) -> None:

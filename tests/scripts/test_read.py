@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 
@@ -122,6 +123,20 @@ def test_frames_are_read_as_they_are_evaluated(command, run_dir, tmp_path):
     assert frames["seconds"].isna().all()
 
 
+def test_only_the_findings_that_are_asked_for_make_events(command, run_dir, film, read, tmp_path):
+    # the frames of another reading are used again
+    shutil.copytree(read / "parts", tmp_path / "out" / "parts")
+    video, settings = f"'{film}'", {"findings": "[polyp]", "thresholds": "{polyp:0.01}", "pictures": 1}
+    status, _, err = command("read.py", run=run_dir, video=video, out=tmp_path / "out", **FEW, **settings)
+    assert status == 0, err
+    frames, events, facts = results(tmp_path / "out")
+    assert facts["frames_this_session"] == 0
+    assert events["thresholds"] == {"polyp": 0.01}
+    assert {event["finding"] for event in events["events"]} == {"polyp"}
+    assert "smoothed_bleeding" not in frames
+    assert facts["n_events_pictured"] == 1 <= len(events["events"])
+
+
 def test_an_unreadable_frame_is_listed_and_empty(command, run_dir, film, tmp_path):
     folder = tmp_path / "frames"
     folder.mkdir()
@@ -186,6 +201,8 @@ def test_bad_input_is_one_line(command, run_dir, film, read, tmp_path):
         ({"calibration": "magic"}, "calibration='magic'"),
         ({"thresholds": "{dragon:0.5}"}, "dragon"),
         ({"precision": "fp8"}, "precision='fp8'"),
+        ({"findings": "[dragon]"}, "there is no 'dragon'"),
+        ({"findings": "[]"}, "findings=[]"),
     ):
         status, _, err = command("read.py", **{**good, **settings})
         assert status == 1, says

@@ -24,6 +24,7 @@ from capsight.hardware import autocast, device
 from capsight.inference.passes import can_drop, head_passes
 from capsight.inference.predict import forward
 from capsight.inference.reference import read_predictions
+from capsight.learning.adapting import at_test_time
 from capsight.learning.frame_learner import FrameLearner
 from capsight.learning.run import Run
 from capsight.overlap import in_order, overlap
@@ -115,7 +116,7 @@ def open_reader(run: Run, *, precision: str = "auto", calibration: str = "platt"
     distances = score_likeness(training, embeddings, logits)["knn_distance"]
     return Reader(
         learner=learner,
-        network=torch_network(learner, precision),
+        network=torch_network(at_test_time(run, learner), precision),
         image_size=run.config.data.image_size,
         training=training,
         unlike=float(distances.quantile(USUAL)),
