@@ -12,6 +12,7 @@ from capsight.cli import verb
 from capsight.data.manifest import read_manifest
 from capsight.data.vocabulary import label_what_is_known
 from capsight.errors import UserError
+from capsight.inference.engines import check_engine, open_engine
 from capsight.inference.ensemble import check_members, join_members
 from capsight.inference.predict import predict
 from capsight.inference.reference import (
@@ -32,6 +33,7 @@ def main(config: DictConfig) -> None:
     settings = OmegaConf.to_container(config, throw_on_missing=True)
     trust = settings["trust"]
     check_trust(trust)
+    check_engine(settings["engine"], settings["precision"])
     folders = settings["run"] if isinstance(settings["run"], list) else [settings["run"]]
     runs = [read_run(folder) for folder in folders]
     check_members(runs)
@@ -50,14 +52,26 @@ def main(config: DictConfig) -> None:
 
     predicted, references = [], []
     for member, learner in zip(runs, learners, strict=True):
-        how = {name: settings[name] for name in ("workers", "precision", "on_bad_frame", "crops")}
-        how |= {"image_size": member.config.data.image_size, "deep": trust["deep"]}
+        home = (config.root if config.manifest is None else None) or member.config.data.root
+        reading = {name: settings[name] for name in ("workers", "on_bad_frame")}
+        how = {
+            **reading,
+            "crops": settings["crops"],
+            "image_size": member.config.data.image_size,
+            "deep": trust["deep"],
+        }
         how["passes"] = trust["passes"] if len(runs) == 1 else 0  # the members of an ensemble are its passes
-        if settings["crops"] == 1:
+        if settings["engine"] == "torch":
+            how["precision"] = settings["precision"]
+        else:
+            how["engine"] = open_engine(
+                member, learner, settings["engine"], precision=settings["precision"], root=home, **reading
+            )
+        if settings["crops"] == 1 and settings["engine"] == "torch":
             references.append(read_reference(member, learner))
-        else:  # what the run kept is of one crop
+        else:  # what the run kept is of one crop, and PyTorch's
             bank = len(read_predictions(member, "training").table)
-            references.append(make_reference(member, learner, member.config.data.root, bank=bank, **how))
+            references.append(make_reference(member, learner, home, bank=bank, **how))
         predicted.append(predict(at_test_time(member, learner), table, root, **how))
     reference = join_references(references, findings)
     tables, embeddings, skipped = zip(*predicted, strict=True)

@@ -14,9 +14,12 @@ def has_bfloat16() -> bool:
     """Tell whether bfloat16 is fast here, and not merely emulated."""
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device().type == "cpu":
-        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return False
+    return device().type == "cpu" and cpu_has_bfloat16()
+
+
+def cpu_has_bfloat16() -> bool:
+    """Tell whether the CPU computes in bfloat16, whatever accelerator there is beside it."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def use_bfloat16(precision: str) -> bool:

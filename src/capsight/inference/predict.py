@@ -16,6 +16,8 @@ from capsight.errors import UserError
 from capsight.evaluation.uncertainty import uncertainty
 from capsight.files import atomic
 from capsight.hardware import autocast, device
+from capsight.inference.engines.base import Engine
+from capsight.inference.engines.torch_engine import TorchEngine
 from capsight.inference.passes import can_drop, head_passes, mc_dropout
 from capsight.learning.frame_learner import FrameLearner
 from capsight.learning.ranks import gather, place
@@ -24,7 +26,6 @@ from capsight.progress import track
 IDENTIFIERS = ("path", "patient", "video", "frame", "device", "split", "patient_from")
 
 
-@torch.no_grad()  # not inference_mode: a model that is moved in it could give no gradients any more
 def predict(
     learner: FrameLearner,
     table: pd.DataFrame,
@@ -39,21 +40,25 @@ def predict(
     passes: int = 0,
     deep: bool = False,
     shared: bool = False,
+    engine: Engine | None = None,
 ) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
     """Predict every frame of `table`.
 
     crops: 1, or 10 for the average over ten crops (four corners and centre, with reflections) of a larger frame.
     passes: of MC dropout, for the columns of `evaluation.uncertainty`; none where 0 or where the model has nothing to
     drop. deep: sample the trunk as well. shared: the processes that trained together share the batches, which stay
-    those of one process, and each returns the whole. Returns the predictions (identifiers, label_F, logit_F,
-    probability_F, and the uncertainties), the embeddings (n, D) float32 in the same order, and the paths that were
-    skipped as unreadable. Raises UserError where a frame is unreadable and `on_bad_frame` is "error", or where no frame
-    is left.
+    those of one process, and each returns the whole. engine: what computes the network in place of PyTorch in this
+    precision; the passes are PyTorch's all the same, by the head on the engine's embedding. Returns the predictions
+    (identifiers, label_F, logit_F, probability_F, and the uncertainties), the embeddings (n, D) float32 in the same
+    order, and the paths that were skipped as unreadable. Raises UserError where a frame is unreadable and
+    `on_bad_frame` is "error", or where no frame is left.
     """
     if crops not in (1, 10):
         raise UserError(f"crops={crops} is not possible; use 1, or 10 for ten-crop averaging.")
     if crops == 10 and deep:
         raise UserError("ten-crop averaging does not go together with deep dropout; use crops=1 or trust.deep=false.")
+    if deep and passes and engine and engine.name != "torch":
+        raise UserError(f"deep dropout samples the trunk, which {engine.name} cannot; use trust.deep=false.")
     if len(table) == 0:
         raise UserError("there are no frames to predict; the manifest or the test split is empty.")
     if not isinstance(workers, int) or workers < 0:
@@ -65,21 +70,22 @@ def predict(
     batches = [range(i * batch_size, min((i + 1) * batch_size, len(table))) for i in mine]
     loader = DataLoader(dataset, batch_sampler=batches, collate_fn=collate, num_workers=workers)
     learner = learner.eval().to(device(), memory_format=torch.channels_last)
+    engine = engine or TorchEngine(learner, precision)
     passes = passes if can_drop(learner, deep) else 0
     parts, skipped = [], []
     for number, batch in zip(mine, track(loader, f"Predicting {len(table)} frames", shown=rank == 0), strict=True):
         skipped += batch["skipped"]
         if len(batch["row"]) == 0:
             continue
-        with autocast(precision):
-            images = batch["image"].to(device())
-            embedding, logit = forward(learner, images, image_size, crops)
-            spread = {}
-            if passes and deep:
+        images = batch["image"].to(device())
+        embedding, logit = forward(engine, images, image_size, crops)
+        spread = {}
+        if passes and deep:
+            with autocast(engine.precision):
                 spread = _spread(mc_dropout(learner, images, passes=passes, deep=True, seed=number))
-            elif passes:
-                spread = _spread(head_passes(learner, embedding, passes=passes, seed=number))
-        values = {"embedding": embedding.float().cpu().numpy(), "logit": logit.float().cpu().numpy()}
+        elif passes:
+            spread = _spread(head_passes(learner, embedding.to(device()), passes=passes, seed=number))
+        values = {"embedding": embedding.cpu().numpy(), "logit": logit.cpu().numpy()}
         parts.append((number, {"row": batch["row"].numpy(), **values, **spread}))
     if shared:
         parts, skipped = (sum(of_all, []) for of_all in zip(*gather((parts, skipped)), strict=True))
@@ -114,12 +120,10 @@ def read_size(image_size: int, crops: int) -> int:
     return round(image_size * CROP_FROM) if crops == 10 else image_size
 
 
-def forward(learner: FrameLearner, images: torch.Tensor, image_size: int, crops: int) -> tuple[torch.Tensor, ...]:
+def forward(engine: Engine, images: torch.Tensor, image_size: int, crops: int) -> tuple[torch.Tensor, ...]:
     """Return the embeddings (B, D) and logits (B, F) of frames of the size `read_size`, averaged over the crops."""
     parts = ten_crop(images, image_size) if crops == 10 else images.unsqueeze(1)  # (B, crops, 3, size, size)
-    embedding = learner.network.embed(parts.flatten(0, 1))
-    values = (embedding, learner.logits(embedding))
-    return tuple(value.unflatten(0, parts.shape[:2]).mean(dim=1) for value in values)
+    return tuple(value.unflatten(0, parts.shape[:2]).mean(dim=1) for value in engine(parts.flatten(0, 1)))
 
 
 def _spread(probabilities: torch.Tensor) -> dict[str, np.ndarray]:

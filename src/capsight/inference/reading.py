@@ -20,9 +20,8 @@ from capsight.data.view import field_of_view, mask_outside, on_grid
 from capsight.evaluation.trust import calibrate
 from capsight.evaluation.trust.likeness import TrainingFrames, fit_likeness, score_likeness
 from capsight.evaluation.uncertainty import uncertainty
-from capsight.hardware import autocast, device
+from capsight.inference.engines.torch_engine import TorchEngine
 from capsight.inference.passes import can_drop, head_passes
-from capsight.inference.predict import forward
 from capsight.inference.reference import read_predictions
 from capsight.learning.adapting import at_test_time
 from capsight.learning.frame_learner import FrameLearner
@@ -128,16 +127,8 @@ def open_reader(run: Run, *, precision: str = "auto", calibration: str = "platt"
 
 def torch_network(learner: FrameLearner, precision: str) -> Network:
     """Run the network of a learner, in bf16 where the hardware has it, channels last."""
-    learner = learner.eval().to(device(), memory_format=torch.channels_last)
-
-    @torch.no_grad()
-    def network(images: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        images = images.to(device()).contiguous(memory_format=torch.channels_last)
-        with autocast(precision):
-            outputs = forward(learner, images, images.shape[-1], 1)
-        return tuple(output.float().cpu().numpy() for output in outputs)
-
-    return network
+    engine = TorchEngine(learner, precision)
+    return lambda images: tuple(output.cpu().numpy() for output in engine(images))
 
 
 def read_video(video: Video, reader: Reader, *, start: int, batch_size: int, workers: int) -> Iterator[Read]:

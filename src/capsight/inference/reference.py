@@ -16,7 +16,8 @@ from capsight.data.deal import spread_over_patients
 from capsight.data.outsiders import KINDS, outsiders
 from capsight.errors import UserError
 from capsight.evaluation.trust.likeness import TrainingFrames, score_likeness
-from capsight.hardware import autocast, device
+from capsight.inference.engines.base import Engine
+from capsight.inference.engines.torch_engine import TorchEngine
 from capsight.inference.ensemble import join_members
 from capsight.inference.predict import forward, predict, prediction_table, read_size, write_predictions
 from capsight.learning.frame_learner import FrameLearner
@@ -51,7 +52,8 @@ def make_reference(run: Run, learner: FrameLearner, root: str | Path, *, bank: i
     # The same frames whatever the seed of the run, so that the members of an ensemble have them in common.
     some = spread_over_patients(run.frames("train"), bank, seed=0)
     training = Predicted(*predict(learner, some, root, **{**settings, "passes": 0})[:2])
-    return Reference(validation, training, predict_outsiders(learner, settings["image_size"], settings.get("crops", 1)))
+    outsiders = predict_outsiders(learner, settings["image_size"], settings.get("crops", 1), settings.get("engine"))
+    return Reference(validation, training, outsiders)
 
 
 def keep_reference(run: Run, reference: Reference, adapting: Predicted | None = None) -> None:
@@ -112,17 +114,17 @@ def add_likeness(predicted: Predicted, training: TrainingFrames, findings: list[
     return pd.concat([predicted.table, scores.astype(np.float32)], axis=1)
 
 
-@torch.no_grad()
-def predict_outsiders(learner: FrameLearner, image_size: int, crops: int = 1) -> Predicted:
+def predict_outsiders(
+    learner: FrameLearner, image_size: int, crops: int = 1, engine: Engine | None = None
+) -> Predicted:
     """Predict drawn images that are no capsule frames; the column `device` holds their kind."""
-    learner = learner.eval().to(device(), memory_format=torch.channels_last)
+    engine = engine or TorchEngine(learner)
     logits, embeddings = [], []
     for kind in KINDS:
         images = torch.from_numpy(outsiders(kind, OUTSIDERS, read_size(image_size, crops), seed=0)).permute(0, 3, 1, 2)
-        with autocast("auto"):
-            embedding, logit = forward(learner, images.to(device()), image_size, crops)
-        embeddings.append(embedding.float().cpu().numpy())
-        logits.append(logit.float().cpu().numpy())
+        embedding, logit = forward(engine, images, image_size, crops)
+        embeddings.append(embedding.cpu().numpy())
+        logits.append(logit.cpu().numpy())
     kinds = np.repeat(list(KINDS), OUTSIDERS)
     names = [f"{kind} {i}" for i, kind in enumerate(kinds)]
     table = pd.DataFrame({"path": names, "patient": pd.NA, "device": kinds}, dtype="string")
