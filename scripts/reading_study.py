@@ -107,6 +107,8 @@ def case_of(video: str, patient: str, reading: Path, lesions: pd.DataFrame, find
     """Put one reading beside what is known of its video."""
     frames = pd.read_parquet(reading / "reading.parquet")
     told = json.loads((reading / "events.json").read_text(encoding="utf-8"))
+    if lacking := [finding for finding in findings if finding not in told["thresholds"]]:
+        raise UserError(f"the reading of {video} makes no events of {lacking[0]}; leave read's findings out.")
     events = pd.DataFrame(told["events"], columns=["event", "finding", "best"])
     return make_case(video, patient, frames, events, told["thresholds"], lesions[lesions["video"] == video], findings)
 
