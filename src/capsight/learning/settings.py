@@ -100,7 +100,7 @@ def check_sweep(settings: dict) -> None:
         _check_number(name, _look_up(settings, name), int, least, 2**31)
     for name in ("settings", "search.settings"):
         if not _are_settings(told := _look_up(settings, name)):
-            raise UserError(f"{name}={told} is not possible; give a list, as in 'settings=[\"trainer.max_epochs=2\"]'.")
+            raise UserError(f"{name}={told} is not possible; give a list, as in settings=\"['trainer.max_epochs=2']\".")
     if settings["command"] is not None:
         _check_names("command", settings["command"], empty=False)
 

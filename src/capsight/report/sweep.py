@@ -14,8 +14,9 @@ from rich.table import Table
 from capsight.errors import UserError
 from capsight.files import atomic, write_json
 from capsight.learning.sweep.best import outcome, write_best
+from capsight.learning.sweep.space import Value, written
 from capsight.learning.sweep.study import Sweep
-from capsight.report.sweep_plots import history, importance, slices
+from capsight.report.sweep_plots import METRIC_NAMES, history, importance, slices
 
 SHOWN = 10  # trials in the table, the best ones
 ENOUGH = 4  # finished trials, before it is asked which settings mattered
@@ -37,9 +38,10 @@ def _show_trials(finished: Iterable[FrozenTrial], sweep: Sweep, trials: int) -> 
         task = bar.add_task("", total=trials, left="")
         for count, trial in enumerate(finished, start=1):
             if count > begun:  # those of before come first, at once
-                bar.print(_line(sweep, trial), markup=False, highlight=False, soft_wrap=True)
-            left = (time.monotonic() - start) / (count - begun) * (trials - count) if count > begun else None
-            bar.update(task, completed=count, left="" if left is None else f"about {_duration(left)} left")
+                bar.print(_line(trial), markup=False, highlight=False, soft_wrap=True)
+            each = (time.monotonic() - start) / (count - begun) if count > begun else 0
+            left = f"about {_duration(each * (trials - count))} left" if each and count < trials else ""
+            bar.update(task, completed=count, left=left)
 
 
 def write_sweep_results(sweep: Sweep) -> dict:
@@ -83,12 +85,11 @@ def _write(figure: Figure, file: Path) -> None:
 def _print(found: dict, names: list[str], out: Path, best: Path, notes: list[str]) -> None:
     done = sorted((t for t in found["trials"] if t["state"] == "complete"), key=lambda t: (-t["value"], t["number"]))
     table = Table(title=f"The best of {len(found['trials'])} trials; * has the experiment's own settings")
-    for name in ("Trial", *names, f"Validation {found['metric'].replace('_', ' ')}"):
+    for name in ("Trial", *names, f"Validation {METRIC_NAMES[found['metric']]}"):
         table.add_column(name)
-    for trial in done[:SHOWN]:
+    for trial in done[:SHOWN] + [trial for trial in done[SHOWN:] if trial["default"]]:
         own = " *" if trial["default"] else ""
-        settings = [f"{value:.3g}" if isinstance(value, float) else str(value) for value in trial["settings"].values()]
-        table.add_row(f"{trial['number']}{own}", *settings, _value(trial))
+        table.add_row(f"{trial['number']}{own}", *map(_short, trial["settings"].values()), _value(trial))
     console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(table)
     for state, text in (("pruned", "stopped early"), ("fail", "failed")):
@@ -121,15 +122,19 @@ def _compared(found: dict) -> list[str]:
     ]
 
 
-def _line(sweep: Sweep, trial: FrozenTrial) -> str:
-    settings = ", ".join(one.told(trial.params[one.name]) for one in sweep.space if one.name in trial.params)
+def _line(trial: FrozenTrial) -> str:
+    settings = ", ".join(f"{name} {_short(value)}" for name, value in trial.params.items())
     if trial.state == TrialState.COMPLETE:
         told = _value({"value": trial.value, **trial.user_attrs})
     elif trial.state == TrialState.PRUNED:
-        told = f"stopped after {len(trial.intermediate_values)} epochs"
+        told = f"stopped after epoch {len(trial.intermediate_values)}"
     else:
         told = f"failed: {trial.user_attrs.get('error', 'no reason is known')}"
     return f"trial {trial.number}: {told}  ({settings})"
+
+
+def _short(value: Value) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else written(value)
 
 
 def _value(trial: dict) -> str:

@@ -9,6 +9,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from capsight.report.plots import INK, MUTED, OKABE_ITO, RULE, STYLE, WIDTH, _panels, shorten
 
+METRIC_NAMES = {"auroc": "AUROC", "average_precision": "average precision"}
 BLUE, ORANGE, GREEN = OKABE_ITO[0], OKABE_ITO[1], OKABE_ITO[2]
 
 
@@ -48,7 +49,7 @@ def history(trials: Sequence[Mapping], *, metric: str, best: int, default: int |
         for trial in named:
             ring = {"markerfacecolor": "none", "markeredgewidth": 2, "markersize": 13 if text == "best" else 10}
             axes.plot(trial["number"], trial["value"], "o", color=colour, label=text, **ring)
-    axes.set(xlabel="trial", ylabel=f"validation {metric.replace('_', ' ')}")
+    axes.set(xlabel="trial", ylabel=f"validation {METRIC_NAMES[metric]}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(y=0.12)
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
@@ -84,7 +85,7 @@ def slices(trials: Sequence[Mapping], *, metric: str, best: int, logarithmic: Se
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
-        axes.set(title=shorten(name, 30), ylabel=metric.replace("_", " "))
+        axes.set(title=shorten(name, 30), ylabel=METRIC_NAMES[metric])
     handles = [Line2D([], [], marker="o", linestyle="", color=ORANGE, label="best")]
     every[0].legend(handles=handles, loc="lower right")
     return figure
