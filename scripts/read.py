@@ -18,7 +18,7 @@ from capsight.evaluation.events import find_events, number_frames
 from capsight.evaluation.predictions import check_thresholds
 from capsight.evaluation.smoothing import smooth
 from capsight.evaluation.trust.calibration import METHODS as CALIBRATIONS
-from capsight.hardware import use_bfloat16
+from capsight.inference.engines import check_engine
 from capsight.inference.parts import PART, Parts
 from capsight.inference.reading import open_reader, read_video
 from capsight.learning.run import Run, read_run
@@ -39,7 +39,7 @@ def main(config: DictConfig) -> None:
     check_thresholds(own, findings)
     check_out(out, run, Path(settings["video"]))
     video = open_video(settings["video"], settings["frames_per_second"])
-    how = {name: settings[name] for name in ("precision", "calibration", "passes")}
+    how = {name: settings[name] for name in ("engine", "precision", "calibration", "passes")}
     reader = open_reader(run, **how)
 
     # frames: what an earlier, killed reading has is kept
@@ -116,7 +116,7 @@ def check(settings: dict) -> None:
     if settings["calibration"] not in ("none", *CALIBRATIONS):
         known = ", ".join(("none", *CALIBRATIONS))
         raise UserError(f"calibration={settings['calibration']!r} is not known; choose among {known}.")
-    use_bfloat16(settings["precision"])
+    check_engine(settings["engine"], settings["precision"])
     smooth([0.0], settings["smoothing"], settings["width"])
 
 

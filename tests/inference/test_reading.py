@@ -9,7 +9,8 @@ from capsight.data.transforms import evaluation_transform
 from capsight.data.video import Shot, Video
 from capsight.evaluation.trust import fit_trust
 from capsight.evaluation.trust.likeness import fit_likeness
-from capsight.inference.reading import Reader, batches, prepare, read_video, torch_network
+from capsight.inference.engines import TorchEngine
+from capsight.inference.reading import Reader, batches, prepare, read_video
 from capsight.learning.frame_learner import FrameLearner
 
 FINDINGS = ["polyp", "bleeding"]
@@ -43,7 +44,7 @@ def reader():
         validation[f"label_{finding}"] = (validation[f"logit_{finding}"] + rng.normal(0, 2, 60) > 0).astype("Int8")
     return Reader(
         learner=learner,
-        network=torch_network(learner, "fp32"),
+        engine=TorchEngine(learner, "fp32"),
         image_size=32,
         training=fit_likeness(rng.random((40, 512))),
         unlike=1.0,

@@ -201,6 +201,7 @@ def test_bad_input_is_one_line(command, run_dir, film, read, tmp_path):
         ({"calibration": "magic"}, "calibration='magic'"),
         ({"thresholds": "{dragon:0.5}"}, "dragon"),
         ({"precision": "fp8"}, "precision='fp8'"),
+        ({"engine": "warp"}, "engine=warp"),
         ({"findings": "[dragon]"}, "there is no 'dragon'"),
         ({"findings": "[]"}, "findings=[]"),
     ):

@@ -3,7 +3,7 @@
 A batch holds frames of consecutive numbers, so that a reading which goes on at one of them makes the same batches.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from capsight.data.view import field_of_view, mask_outside, on_grid
 from capsight.evaluation.trust import calibrate
 from capsight.evaluation.trust.likeness import TrainingFrames, fit_likeness, score_likeness
 from capsight.evaluation.uncertainty import uncertainty
-from capsight.inference.engines.torch_engine import TorchEngine
+from capsight.inference.engines import Engine, open_engine
 from capsight.inference.passes import can_drop, head_passes
 from capsight.inference.reference import read_predictions
 from capsight.learning.adapting import at_test_time
@@ -29,7 +29,6 @@ from capsight.learning.run import Run
 from capsight.overlap import in_order, overlap
 
 USUAL = 0.99  # of validation frames are nearer to the training frames than what is called unlike them
-Network = Callable[[Tensor], tuple[np.ndarray, np.ndarray]]  # uint8 (B, 3, S, S) → embeddings (B, D), logits (B, F)
 
 
 class Prepared(NamedTuple):
@@ -52,7 +51,7 @@ class Reader:
     """A trained network and all that its answers are held against."""
 
     learner: FrameLearner
-    network: Network
+    engine: Engine
     image_size: int
     training: TrainingFrames
     unlike: float  # the knn_distance above which a frame is unlike the training data
@@ -95,27 +94,32 @@ class Reader:
 
     def _judge(self, images: Tensor, seed: int) -> tuple[np.ndarray, pd.DataFrame]:
         findings = self.learner.findings
-        embeddings, logits = self.network(images)
+        outputs = self.engine(images)
+        embeddings, logits = (output.float().cpu().numpy() for output in outputs)
         columns = {"logit": logits, "probability": expit(logits)}
         if self.passes:
-            passes = head_passes(self.learner, torch.from_numpy(embeddings), passes=self.passes, seed=seed)
-            columns |= uncertainty(passes.float().numpy())
+            embedding = outputs[0].to(self.learner.device)
+            passes = head_passes(self.learner, embedding, passes=self.passes, seed=seed)
+            columns |= uncertainty(passes.float().cpu().numpy())
         named = {f"{name}_{f}": values[:, i] for name, values in columns.items() for i, f in enumerate(findings)}
         judged, _ = calibrate(pd.DataFrame(named), self.trust, self.calibration)
         likeness = score_likeness(self.training, embeddings, logits)
         return embeddings, pd.concat([judged, likeness], axis=1).astype(np.float32)
 
 
-def open_reader(run: Run, *, precision: str = "auto", calibration: str = "platt", passes: int = 30) -> Reader:
-    """Load a run for reading. UserError where it is not finished."""
+def open_reader(
+    run: Run, *, engine: str = "torch", precision: str = "auto", calibration: str = "platt", passes: int = 30
+) -> Reader:
+    """Load a run for reading, its network computed by an engine. UserError where the run is not finished."""
     learner = run.learner()
+    network = at_test_time(run, learner) if engine == "torch" else learner
     training = fit_likeness(read_predictions(run, "training").embeddings)
     table, embeddings = read_predictions(run, "validation")
     logits = table[[f"logit_{finding}" for finding in run.findings]].to_numpy(np.float64)
     distances = score_likeness(training, embeddings, logits)["knn_distance"]
     return Reader(
         learner=learner,
-        network=torch_network(at_test_time(run, learner), precision),
+        engine=open_engine(run, network, engine, precision=precision),
         image_size=run.config.data.image_size,
         training=training,
         unlike=float(distances.quantile(USUAL)),
@@ -123,12 +127,6 @@ def open_reader(run: Run, *, precision: str = "auto", calibration: str = "platt"
         calibration=calibration,
         passes=passes if can_drop(learner, deep=False) else 0,
     )
-
-
-def torch_network(learner: FrameLearner, precision: str) -> Network:
-    """Run the network of a learner, in bf16 where the hardware has it, channels last."""
-    engine = TorchEngine(learner, precision)
-    return lambda images: tuple(output.cpu().numpy() for output in engine(images))
 
 
 def read_video(video: Video, reader: Reader, *, start: int, batch_size: int, workers: int) -> Iterator[Read]:
