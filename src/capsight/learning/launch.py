@@ -125,8 +125,8 @@ def _why(error: ChildFailedError, devices: int) -> str:
             name = signal.Signals(-failure.exitcode).name
             memory = ", as the system does where memory runs out" if name == "SIGKILL" else ""
             return f"process {rank + 1} of {devices} was ended by {name}{memory}; go on with resume=auto."
-    said = [failure.error_file_data.get("message") for failure in error.failures.values()]
-    said = sorted((line for line in said if line), key=lambda line: line.startswith(BROKEN))
+    told = [failure for failure in error.failures.values() if Path(failure.error_file).is_file()]
+    said = sorted((failure.message for failure in told), key=lambda line: line.startswith(BROKEN))
     first = next(iter(error.failures))
     return said[0] if said else f"process {first + 1} of {devices} ended with an error of the program, see above."
 
