@@ -34,12 +34,12 @@ def verb(config_name: str) -> Callable:
     """
 
     def decorate(work: Callable[[DictConfig], int | None]) -> Callable[[], None]:
-        statuses = []
+        statuses, here = [], os.getpid()
 
         def job(config: DictConfig) -> None:
             # Caught in here, because Hydra would print lines of its own about an error that it sees. In a multirun,
-            # the jobs after a failed one are still done.
-            with _one_line(statuses):
+            # the jobs after a failed one are still done. A job of SLURM is elsewhere: Hydra carries its error here.
+            with _one_line(statuses, told_here=os.getpid() == here):
                 try:
                     _refuse_new_settings(HydraConfig.get().overrides.task)
                     _quiet()
@@ -62,8 +62,11 @@ def verb(config_name: str) -> Callable:
 
 
 @contextmanager
-def _one_line(statuses: list[int]) -> Iterator[None]:
-    """Print an error that the user can mend as one line and note status 1; let defects through."""
+def _one_line(statuses: list[int], *, told_here: bool = True) -> Iterator[None]:
+    """Print an error that the user can mend as one line and note status 1; let defects through.
+
+    told_here: False where it is to be told in another process too, which is left to the caller.
+    """
     try:
         yield
     except KeyboardInterrupt:
@@ -74,6 +77,8 @@ def _one_line(statuses: list[int]) -> Iterator[None]:
             raise
         _tell(line)
         statuses.append(1)
+        if not told_here:
+            raise UserError(line) from None
 
 
 def _tell(line: str) -> None:

@@ -26,7 +26,10 @@ def launched_by() -> ClusterEnvironment | None:
     if TorchElasticEnvironment.detect():
         launched = TorchElasticEnvironment()
     elif int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1:  # srun sets it; a batch script without srun is one process
-        launched = SLURMEnvironment(auto_requeue=False)  # a job that is requeued goes on from its last epoch
+        try:
+            launched = SLURMEnvironment(auto_requeue=False)  # a job that is requeued goes on from its last epoch
+        except RuntimeError as error:
+            raise UserError(f"SLURM: {error}") from None
     else:
         return None
     return launched if launched.world_size() > 1 else None
