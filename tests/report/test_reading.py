@@ -90,6 +90,11 @@ def test_unreadable_frames_and_missing_pictures_are_said(tmp_path):
     made.frames["readable"] = False
     write_reading_page(tmp_path / "page.html", made)
     assert "No frame could be read" in (tmp_path / "page.html").read_text()
+    nothing = reading()
+    nothing.frames["readable"] = False
+    write_reading_page(tmp_path / "page.html", nothing)
+    page = (tmp_path / "page.html").read_text()
+    assert "Nothing could be read of this video" in page and "No event was found" not in page
 
 
 def test_unknown_times_are_not_numbers(tmp_path):
@@ -147,7 +152,14 @@ def test_a_reading_is_read_from_its_files(folder):
 @pytest.mark.parametrize("damage", [None, b"{", b"[]"])
 def test_a_damaged_reading_is_refused_in_one_line(folder, name, damage):
     (folder / name).unlink() if damage is None else (folder / name).write_bytes(damage)
-    if (name, damage) == ("reading.json", b"[]"):
-        (folder / name).write_bytes(b"")
     with pytest.raises(UserError, match="read the video again"):
+        read_reading(folder)
+
+
+@pytest.mark.parametrize("change", [{"finding": "ulcer"}, {"best": None}, {"first": "x"}])
+def test_a_damaged_event_is_refused_in_one_line(folder, change):
+    told = json.loads((folder / "events.json").read_text())
+    told["events"][0] |= change
+    (folder / "events.json").write_text(json.dumps(told))
+    with pytest.raises(UserError, match="holds no whole reading"):
         read_reading(folder)

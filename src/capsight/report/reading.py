@@ -24,6 +24,7 @@ from capsight.report.tables import counted
 
 REACH = 10  # frames to either side of the best one among which its neighbours are looked for
 SIDE = 3  # neighbours shown to either side
+NUMBERS = ("event", "first", "last", "best", "n_frames")  # of an event, never unknown
 TOLD = 200  # problems on the page; all of them stand in reading.json
 
 
@@ -49,6 +50,8 @@ def read_reading(folder: str | Path) -> Reading:
     try:
         frames = pd.read_parquet(folder / "reading.parquet")
         findings = [str(name) for name in told["findings"]]
+        for event in told["events"]:
+            _check(event, findings)
         pictures, heatmaps = {}, {}
         for number in sorted({int(file.stem.split("_")[1]) for file in folder.glob("pictures/frame_*.jpg")}):
             pictures[number] = (folder / "pictures" / f"frame_{number:06d}.jpg").read_bytes()
@@ -104,6 +107,7 @@ def write_reading_page(file: str | Path, reading: Reading) -> None:
         problems=reading.problems[:TOLD],
         n_problems_left=max(0, len(reading.problems) - TOLD),
         has_events=bool(events),
+        nothing_read=unreadable == len(reading.frames),
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
     )
 
@@ -112,13 +116,12 @@ def _events(reading: Reading) -> list[dict[str, Any]]:
     """The events as the page takes them: plain numbers, the finding's place, and the frames that have a picture."""
     numbers, events = sorted(reading.pictures), []
     for row in reading.events.to_dict("records"):
-        best = int(row["best"])
-        event = {name: int(row[name]) for name in ("event", "first", "last", "n_frames")}
+        event = {name: int(row[name]) for name in NUMBERS}
         event |= {name: _number(row.get(name)) for name in ("first_seconds", "last_seconds", "best_seconds")}
         event |= {name: _number(row.get(name)) for name in ("peak", "suspicion", "uncertainty", "visible")}
         event |= {name: bool(row.get(name)) for name in ("uncertain", "unlike")}
         finding = reading.findings.index(row["finding"])
-        events.append(event | {"best": best, "finding": finding, "frames": _around(best, numbers)})
+        events.append(event | {"finding": finding, "frames": _around(event["best"], numbers)})
     return sorted(events, key=lambda event: (event["uncertain"], event["event"]))
 
 
@@ -167,6 +170,13 @@ def _remarks(reading: Reading, events: list[dict], unreadable: int, with_picture
     return remarks
 
 
+def _check(event: dict, findings: list[str]) -> None:
+    """Raise ValueError, KeyError or TypeError where an event is damaged."""
+    findings.index(event["finding"])
+    for name in NUMBERS:
+        int(event[name])
+
+
 def _key(reading: Reading) -> str:
     """What a review is kept under: the same reading opened again finds it, another one does not."""
     told = [reading.title, len(reading.frames), *reading.events.astype(str).to_numpy().ravel().tolist()]
@@ -183,6 +193,9 @@ def _uri(picture: bytes, kind: str) -> str:
 
 def _json(file: Path) -> dict:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} is missing or damaged; read the video again.") from error
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict):
+        raise UserError(f"{file} is missing or damaged; read the video again.")
+    return content
