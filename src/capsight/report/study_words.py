@@ -15,6 +15,8 @@ TOLD = {  # what somebody looks at who does not have the events
     "frames": "all frames above a threshold in the order of time",
 }
 SHORT = 3  # frames
+WORTH = 1.1  # times as many frames, from which on a difference is worth a word
+MOST = 0.25  # of a video: who must see so much of it saves little
 FEW_FRAMES = 100
 
 
@@ -26,8 +28,8 @@ def tell(study: dict) -> list[str]:
         return [*told, f"How many frames show {_target(study)} of the lesions cannot be said: {ours.reason}."]
     per_video = study["n_frames"] / max(study["n_videos"], 1)
     told += [
-        f"Who looks at the best frame of each event, the most suspicious first, and then at further frames by their "
-        f"probability, has seen {_target(study)} of the lesions after {whole(ours)} frames per video, of "
+        f"Who looks at the best frame of each event, the most suspicious first, and then at frames from all over "
+        f"the video, has seen {_target(study)} of the lesions after {whole(ours)} frames per video, of "
         f"{per_video:,.0f} that a video has on average."
     ]
     vain = interval(study["ways"]["events"], ("false_frames_at_target",))
@@ -78,12 +80,15 @@ def _compared(study: dict, way: str) -> str:
         return ""
     if not number.has_bounds:
         return "unsure"
-    return "fewer" if number.low > 1 else "more" if number.high < 1 else "unsure"
+    return "fewer" if number.low > WORTH else "more" if number.high < 1 / WORTH else "unsure"
 
 
 def _verdict(study: dict) -> str:
     found = {way: _compared(study, way) for way in TOLD}
     fewer, more, unsure = ([TOLD[way] for way in TOLD if found[way] == kind] for kind in ("fewer", "more", "unsure"))
+    ours, per_video = needed(study, "events").value, study["n_frames"] / max(study["n_videos"], 1)
+    if ours is not None and ours > MOST * per_video:
+        return _missed(study, ours, per_video)
     parts = [f"fewer frames than {listed(fewer)}"] if fewer else []
     parts += [f"more frames than {listed(more)}"] if more else []
     if not parts:
@@ -93,6 +98,16 @@ def _verdict(study: dict) -> str:
         saved = "Events save time here against some ways of reading, and not against others"
     rest = f"; against {listed(unsure)} the difference may be chance" if unsure else ""
     return f"{saved}: a physician needs {' and '.join(parts)} to see {_target(study)} of the lesions{rest}."
+
+
+def _missed(study: dict, ours: float, per_video: float) -> str:
+    """Say that the target takes most of the video, because events miss lesions."""
+    shown = interval(study["alarms"]["events"], ("lesion_sensitivity",))
+    few = f"; within {FEW_FRAMES} frames they show {sure}" if (sure := _sure(study)) else ""
+    return (
+        f"Events do not save time for who wants to see {_target(study)} of the lesions: that takes {ours:,.0f} of "
+        f"{per_video:,.0f} frames. The best frames of all events together show {percent(shown)}{few}."
+    )
 
 
 def _unsure(study: dict) -> str:

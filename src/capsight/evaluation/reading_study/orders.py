@@ -15,15 +15,27 @@ def by_probability(frames: pd.DataFrame, findings: Sequence[str]) -> np.ndarray:
     return np.argsort(-_suspicion(frames, findings), kind="stable")
 
 
-def by_events(frames: pd.DataFrame, findings: Sequence[str], events: pd.DataFrame) -> np.ndarray:
-    """The best frame of each event, in the order of suspicion, then all others by probability.
+def by_events(n_frames: int, events: pd.DataFrame) -> np.ndarray:
+    """The best frame of each event, in the order of suspicion, then frames that are spread over the video.
 
-    events: those of `findings` only, in their order; `best` is the position of a frame. A frame that is the best of
-    two events is shown once.
+    What no event shows the network does not know, so its probabilities are no guide to it. events: in their order;
+    `best` is the position of a frame. A frame that is the best of two events is shown once.
     """
     best = pd.unique(events["best"].to_numpy(dtype=int))
-    rest = by_probability(frames, findings)
+    rest = spread(n_frames)
     return np.concatenate([best, rest[~np.isin(rest, best)]])
+
+
+def spread(n_frames: int) -> np.ndarray:
+    """All frames, so that the first of them, however many, lie over the whole video: each round halves the gaps.
+
+    The binary digits of 0, 1, 2, … are reversed (van der Corput 1935, Verteilungsfunktionen).
+    """
+    bits = max(n_frames - 1, 0).bit_length()
+    numbers, reversed_ = np.arange(1 << bits), np.zeros(1 << bits, dtype=int)
+    for bit in range(bits):
+        reversed_ |= (numbers >> bit & 1) << (bits - 1 - bit)
+    return reversed_[reversed_ < n_frames]
 
 
 def by_frame(frames: pd.DataFrame, findings: Sequence[str], thresholds: dict[str, float]) -> np.ndarray:
