@@ -21,6 +21,7 @@ from capsight.learning.launch import count_devices
 from capsight.learning.loggers import build_loggers
 from capsight.learning.ranks import launched_by
 from capsight.learning.run import Run
+from capsight.learning.waiting import Waiting
 
 
 def train(run: Run, trainer: pl.Trainer, learner: FrameLearner, data: FrameData) -> None:
@@ -85,7 +86,7 @@ def build_trainer(run_dir: Path, settings: dict, loggers: list[str] | None = Non
     own = dict(
         precision="bf16-mixed" if bf16 else "32-true",
         plugins=[SafeCheckpointIO(), launched_by() or LightningEnvironment()],
-        callbacks=[*(bars or [EpochLine()]), best, last],
+        callbacks=[Waiting(), *(bars or [EpochLine()]), best, last],
         logger=build_loggers([] if loggers is None else loggers, run_dir),
         enable_progress_bar=bool(bars),
         enable_model_summary=False,

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from capsight.evaluation.curves import roc_band
+from capsight.learning.waiting import LOGGED
 from capsight.report import plots, words
 from capsight.report.embedding import flatten, groupings
 from capsight.report.tables import Footnotes, cells, counted, interval, measured_columns, positive_of_all
@@ -141,7 +142,7 @@ def embedding_map(
 def training(history: list[dict]) -> str | None:
     """Return every quantity of the training history over the epochs as one picture."""
     epochs = [step.get("epoch", number) for number, step in enumerate(history)]
-    names = [name for name in dict.fromkeys(key for step in history for key in step) if name != "epoch"]
+    names = [name for name in dict.fromkeys(key for step in history for key in step) if name not in ("epoch", *LOGGED)]
     series = {name: [step.get(name) for step in history] for name in names}
     return plots.data_uri(plots.training_curves(epochs, series)) if series and len(history) > 1 else None
 

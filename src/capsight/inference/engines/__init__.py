@@ -3,6 +3,8 @@
 `open_engine(run, learner, "openvino")(images)` gives embeddings and logits, whichever it is.
 """
 
+from pathlib import Path
+
 from capsight.adaptation.methods import build_adaptation
 from capsight.errors import UserError
 from capsight.hardware import cpu_has_bfloat16
@@ -14,7 +16,16 @@ from capsight.inference.engines.torch_engine import TorchEngine
 from capsight.learning.frame_learner import FrameLearner
 from capsight.learning.run import Run
 
-__all__ = ["Engine", "OnnxEngine", "OpenVinoEngine", "TorchEngine", "check_engine", "open_engine"]
+__all__ = [
+    "Engine",
+    "OnnxEngine",
+    "OpenVinoEngine",
+    "TorchEngine",
+    "check_engine",
+    "check_exportable",
+    "open_engine",
+    "open_exported",
+]
 
 PRECISIONS = {"torch": ("auto", "fp32", "bf16"), "onnx": ("auto", "fp32"), "openvino": ("auto", "fp32", "bf16", "int8")}
 
@@ -28,17 +39,27 @@ def open_engine(
     bf16, int8 (openvino). reading: root, workers and on_bad_frame, of the validation frames that an export needs.
     Raises UserError for an engine or a precision that there is not, and where the export is not possible.
     """
-    check_engine(engine, precision)
     if engine == "torch":
+        check_engine(engine, precision)
         return TorchEngine(learner, precision)
+    check_exportable(run, engine, precision)
+    precision = resolve_precision(engine, precision)
+    return open_exported(kept_file(run, learner, engine, precision, **reading), engine, precision)
+
+
+def open_exported(file: Path, engine: str, precision: str) -> Engine:
+    """Return what computes an exported file."""
+    return OnnxEngine(file) if engine == "onnx" else OpenVinoEngine(file, precision)
+
+
+def check_exportable(run: Run, engine: str, precision: str) -> None:
+    """Raise UserError where a run cannot be exported, or not in this precision."""
+    check_engine(engine, precision)
     if build_adaptation(run.adaptation).at_test:
         raise UserError(
             f"{run.dir} adapts to the frames that it predicts ({', '.join(run.adaptation)}), which an exported network "
             "cannot do; use engine=torch."
         )
-    precision = resolve_precision(engine, precision)
-    file = kept_file(run, learner, engine, precision, **reading)
-    return OnnxEngine(file) if engine == "onnx" else OpenVinoEngine(file, precision)
 
 
 def check_engine(engine: str, precision: str) -> None:
