@@ -20,7 +20,7 @@ from capsight.notice import NOTICE
 from capsight.report.pages import write_page
 from capsight.report.plots import finding_colour
 from capsight.report.reading_strip import strip
-from capsight.report.tables import counted
+from capsight.report.reading_words import remarks, summary
 
 REACH = 10  # frames to either side of the best one among which its neighbours are looked for
 SIDE = 3  # neighbours shown to either side
@@ -77,13 +77,14 @@ def write_reading_page(file: str | Path, reading: Reading) -> None:
     """Write the page as one HTML file that needs no network. UserError where it cannot be written."""
     events = _events(reading)
     unreadable = int((~reading.frames["readable"].astype(bool)).sum()) if "readable" in reading.frames else 0
+    n_frames = len(reading.frames)
     shown = {number for event in events for number in event["frames"]}
     with_picture = sum(event["best"] in shown for event in events)
     data = {
         "title": reading.title,
         "key": _key(reading),
         "notice": NOTICE,
-        "n_frames": len(reading.frames),
+        "n_frames": n_frames,
         "frames_per_second": reading.frames_per_second,
         "findings": [
             {"name": name, "colour": finding_colour(at), "threshold": _number(reading.thresholds.get(name))}
@@ -102,12 +103,12 @@ def write_reading_page(file: str | Path, reading: Reading) -> None:
         file,
         "reading.html.j2",
         title=reading.title,
-        summary=_summary(reading, events, unreadable),
-        remarks=_remarks(reading, events, unreadable, with_picture),
+        summary=summary(n_frames, events, unreadable, reading.frames_per_second),
+        remarks=remarks(n_frames, len(events), unreadable, with_picture),
         problems=reading.problems[:TOLD],
         n_problems_left=max(0, len(reading.problems) - TOLD),
         has_events=bool(events),
-        nothing_read=unreadable == len(reading.frames),
+        nothing_read=unreadable == n_frames,
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
     )
 
@@ -131,43 +132,6 @@ def _around(best: int, numbers: list[int]) -> list[int]:
     after = at + (at < len(numbers) and numbers[at] == best)
     around = numbers[max(0, at - SIDE) : at] + numbers[at:after] + numbers[after : after + SIDE]
     return [number for number in around if abs(number - best) <= REACH]
-
-
-def _summary(reading: Reading, events: list[dict], unreadable: int) -> str:
-    lasts = f" ({_clock(reading)})" if reading.frames_per_second else ""
-    told = f"{counted(len(reading.frames), 'frame')}{lasts}, {counted(len(events), 'event')}"
-    uncertain = sum(event["uncertain"] for event in events)
-    told += f", {uncertain:,} of them uncertain" if uncertain else ""
-    return f"{told}; {counted(unreadable, 'frame')} could not be read." if unreadable else f"{told}."
-
-
-def _clock(reading: Reading) -> str:
-    seconds = round(len(reading.frames) / reading.frames_per_second)
-    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-
-
-def _remarks(reading: Reading, events: list[dict], unreadable: int, with_picture: int) -> list[str]:
-    """What the reader must know before the events are believed, a sentence each."""
-    remarks = []
-    if not len(reading.frames):
-        remarks.append("The video holds no frame.")
-    if unreadable and unreadable == len(reading.frames):
-        remarks.append("No frame could be read, so nothing can be said about this video. Look at the video itself.")
-    elif unreadable:
-        share = 100 * unreadable / len(reading.frames)
-        told = (
-            f"{counted(unreadable, 'frame')} ({share:.1f} %) could not be read, and nothing is known of what they show"
-        )
-        remarks.append(f"{told}; they are black in the strip.")
-    if events and not with_picture:
-        remarks.append("No pictures were kept of this reading: look the events up in the video by their time.")
-    elif with_picture < len(events):
-        missing = len(events) - with_picture
-        remarks.append(
-            f"{counted(missing, 'event')} of {len(events):,} {'has' if missing == 1 else 'have'} no picture here; look "
-            f"{'it' if missing == 1 else 'them'} up in the video by time."
-        )
-    return remarks
 
 
 def _check(event: dict, findings: list[str]) -> None:

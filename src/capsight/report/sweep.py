@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from capsight.errors import UserError
-from capsight.files import atomic, write_json
+from capsight.files import atomic, write_result
 from capsight.learning.sweep.best import outcome, write_best
 from capsight.learning.sweep.space import Value, written
 from capsight.learning.sweep.study import Sweep
@@ -47,7 +47,7 @@ def _show_trials(finished: Iterable[FrozenTrial], sweep: Sweep, trials: int) -> 
 def write_sweep_results(sweep: Sweep) -> dict:
     """Write what the sweep found, print it, and return it. UserError where no trial was finished."""
     found = outcome(sweep)
-    write_json(found, sweep.out / "sweep.json")
+    write_result(found, sweep.out / "sweep.json")
     if found["best"] is None:
         errors = [trial["reason"] for trial in found["trials"] if trial["state"] == "fail"]
         raise UserError(f"no trial was finished, so nothing is best; {errors[-1] if errors else 'give more trials'}")
