@@ -19,9 +19,10 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from capsight.data.audit import Hashed, audit_hashed
+from capsight.data.audit import audit_hashed
 from capsight.data.batches import PatientBalancedBatches, rarest_finding
 from capsight.data.dataset import FrameDataset
+from capsight.data.hashes import Hashes, read_hashes, write_hashes
 from capsight.data.manifest import fingerprint, read_manifest, write_manifest
 from capsight.data.target import split_devices
 from capsight.data.transforms import evaluation_transform
@@ -41,7 +42,7 @@ def main(settings: dict) -> None:
         apart(make_manifest, file, rows, patients, **limit)
         parts = {
             "manifest": (rows, apart(manifest_steps, file, settings["batches"], **limit)),
-            "audit": (frames, apart(audit_steps, frames, patients, **limit)),
+            "audit": (frames, apart(audit_steps, str(Path(folder, "hashes.parquet")), frames, patients, **limit)),
         }
     entries = [{"part": part, "size": size, **step} for part, (size, steps) in parts.items() for step in steps]
     whole = {"step": "all of it"}
@@ -86,7 +87,7 @@ def manifest_steps(file: str, batches: int) -> list[dict]:
     return steps.done
 
 
-def audit_steps(frames: int, patients: int) -> list[dict]:
+def audit_steps(file: str, frames: int, patients: int) -> list[dict]:
     """Audit frames whose hashes are stored: near-identical copies, and whatever else does not need a pixel."""
     patient = (np.arange(frames) * patients // frames).astype(str)
     table = pd.DataFrame(
@@ -100,9 +101,10 @@ def audit_steps(frames: int, patients: int) -> list[dict]:
             "polyp": pd.array(np.arange(frames) % 50 == 0, dtype="Int8"),
         }
     )
-    stored = Hashed(hashes(frames), [f"{row:064x}" for row in range(frames)], [])
+    write_hashes(file, table["path"], Hashes(hashes(frames), [f"{row:064x}" for row in range(frames)], []))
     steps = Steps()
-    steps("audit from stored hashes", lambda: audit_hashed(table, stored))
+    stored = steps("read the hashes", lambda: read_hashes(file, table["path"]))
+    steps("audit", lambda: audit_hashed(table, stored))
     return steps.done
 
 

@@ -10,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from capsight.cli import verb
-from capsight.data.audit import audit, describe
+from capsight.data.audit import audit_hashed, describe
+from capsight.data.hashes import hash_frames, read_hashes, write_hashes
 from capsight.data.manifest import finding_columns, read_manifest, read_set_aside
 from capsight.data.splits import split_frames
 from capsight.files import write_result
@@ -25,8 +26,11 @@ def main(config: DictConfig) -> int:
         table["split"] = split_frames(table, finding_columns(table), by=settings["split"])
         set_aside["split"] = pd.NA  # the publisher's split of the copies is not the one that is audited
 
-    result = audit(table, settings["root"], set_aside)
-    write_result(result, Path(settings["out"]) / "audit.json")
+    hashes, out = settings["hashes"], Path(settings["out"])
+    hashes = read_hashes(hashes, table["path"]) if hashes else hash_frames(table["path"], settings["root"])
+    write_hashes(out / "hashes.parquet", table["path"], hashes)
+    result = audit_hashed(table, hashes, set_aside)
+    write_result(result, out / "audit.json")
 
     console = Console(highlight=False, soft_wrap=True)
     styles = {"error": "bold red", "warning": "yellow", "info": ""}

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import matthews_corrcoef
 
-from capsight.data.audit import audit, audit_manifest, describe, device_entanglement
+from capsight.data.audit import audit, audit_hashed, audit_manifest, describe, device_entanglement
+from capsight.data.hashes import hash_frames, read_hashes, write_hashes
 from capsight.errors import UserError
 
 KEYS = {
@@ -189,6 +190,31 @@ def test_entanglement_is_none_all_or_not_to_be_told():
     assert {name: pair["number"] for name, pair in pairs.items()} == {"free": 0, "bound": 1, "only_a": 1}
     assert [name for name, pair in pairs.items() if pair["known_from_one_device"]] == ["only_a"]
     assert device_entanglement(labelled(device=["a", "a"], polyp=[1, 0])) == []
+
+
+def test_hashes_that_were_kept_give_the_same_audit(clean, tmp_path):
+    clean["split"] = ["train", "test"] * 6
+    (tmp_path / "3.jpg").write_bytes((tmp_path / "2.jpg").read_bytes())
+    (tmp_path / "5.jpg").write_bytes(b"no picture")
+    file = tmp_path / "hashes.parquet"
+    write_hashes(file, clean["path"], hash_frames(clean["path"], tmp_path))
+    expected = audit(clean, tmp_path)
+    assert audit_hashed(clean, read_hashes(file, clean["path"])) == expected
+    some = clean.iloc[[7, 5, 2, 3]].reset_index(drop=True)  # other rows, in another order
+    assert audit_hashed(some, read_hashes(file, some["path"])) == audit(some, tmp_path)
+    assert (expected["identical_across_splits"], expected["unreadable"]) == (1, ["5.jpg"])
+
+
+def test_hashes_of_other_frames_are_refused(clean, tmp_path):
+    file = tmp_path / "hashes.parquet"
+    write_hashes(file, clean["path"][1:], hash_frames(clean["path"][1:], tmp_path))
+    with pytest.raises(UserError, match="lacks 1 of the frames, such as 0.jpg; audit without hashes="):
+        read_hashes(file, clean["path"])
+    file.write_text("no table")
+    with pytest.raises(UserError, match="cannot read the hashes .*hashes.parquet"):
+        read_hashes(file, clean["path"])
+    with pytest.raises(UserError, match="cannot read the hashes"):
+        read_hashes(tmp_path / "nowhere.parquet", clean["path"])
 
 
 def test_warnings(clean, tmp_path):

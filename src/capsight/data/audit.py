@@ -1,17 +1,13 @@
 """What is wrong with a data set before anything is learned from it: leaks, contradictions, files that are broken."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from capsight.data.copies import content_hash, near_identical_pairs, perceptual_hash
-from capsight.data.manifest import SPLITS, finding_columns, resolve
-from capsight.errors import UserError
-from capsight.progress import track
+from capsight.data.copies import near_identical_pairs
+from capsight.data.hashes import Hashes, hash_frames
+from capsight.data.manifest import SPLITS, finding_columns
 
 FEW_PATIENTS = 3  # below this no interval over patients can be given
 LEAKS = {
@@ -20,14 +16,6 @@ LEAKS = {
     "identical_across_splits": "frames have a byte-identical copy on an earlier side of the split",
     "near_identical_across_splits": "frames have a near-identical copy on an earlier side of the split",
 }
-
-
-class Hashed(NamedTuple):
-    """What an audit needs to know of the pixels of n frames."""
-
-    perceptual: np.ndarray  # (n, 4) uint64, all zero where a frame cannot be read
-    contents: list[str]  # "" where a file cannot be read or decoded
-    unreadable: list[str]  # their paths
 
 
 def audit(table: pd.DataFrame, root: str | Path, set_aside: pd.DataFrame | None = None) -> dict:
@@ -42,19 +30,19 @@ def audit(table: pd.DataFrame, root: str | Path, set_aside: pd.DataFrame | None 
     where a patient, a video or a copy stands on two sides.
     Raises UserError where none of the files is there.
     """
-    return audit_hashed(table, read_hashes(table["path"], root), set_aside)
+    return audit_hashed(table, hash_frames(table["path"], root), set_aside)
 
 
-def audit_hashed(table: pd.DataFrame, hashed: Hashed, set_aside: pd.DataFrame | None = None) -> dict:
-    """Do as `audit` does, with hashes that were read before."""
-    filed = _as_filed(table, hashed.contents, set_aside)
+def audit_hashed(table: pd.DataFrame, hashes: Hashes, set_aside: pd.DataFrame | None = None) -> dict:
+    """Do as `audit` does, with the hashes of the table's frames in its order."""
+    filed = _as_filed(table, hashes.contents, set_aside)
     result = {
         **_told_by_the_table(table, filed),
         "n_set_aside": len(filed) - len(table),
         "identical_across_splits": _identical_across(filed),
-        "near_identical_across_splits": _near_identical_across(filed, hashed.perceptual, len(table)),
+        "near_identical_across_splits": _near_identical_across(filed, hashes.perceptual, len(table)),
         "conflicting_labels": int((filed.groupby("content")["filed_under"].nunique() > 1).sum()),
-        "unreadable": hashed.unreadable,
+        "unreadable": hashes.unreadable,
     }
     return result | {"ok": not any(result[key] for key in LEAKS), "warnings": _warnings(table, filed, result)}
 
@@ -134,27 +122,6 @@ def _cramers_v(counts):
     expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
     chi_square = ((counts - expected) ** 2 / expected).sum()
     return float(np.sqrt(chi_square / counts.sum() / (min(counts.shape) - 1)).clip(0, 1))
-
-
-def read_hashes(paths: pd.Series, root: str | Path) -> Hashed:
-    """Read and hash every frame. UserError where none of the files is there."""
-
-    def read(path):
-        file = resolve(root, path)
-        try:
-            return perceptual_hash(file), content_hash(file)
-        except UserError:
-            return np.zeros(4, np.uint64), "" if file.is_file() else None
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(track(pool.map(read, paths), "Reading frames", total=len(paths)))
-    contents = [content for _, content in results]
-    if contents and all(content is None for content in contents):
-        raise UserError(
-            f"none of the {len(paths)} frames is there, the first is {resolve(root, paths.iloc[0])}: check root."
-        )
-    unreadable = [path for path, content in zip(paths, contents, strict=True) if not content]
-    return Hashed(np.stack([hash for hash, _ in results]), [content or "" for content in contents], unreadable)
 
 
 def _as_filed(table, contents, set_aside):
