@@ -1,5 +1,6 @@
 """The model card of a run: what was trained on what, for whom, how good it is, and where it must not be believed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ COPIES = "Copies of frames and unreadable files were not looked for here; script
 SETTINGS = ("data.image_size", "data.augmentation", "data.split", "data.batch", "model", "adaptation", "trainer")
 
 
-def write_model_card(run: Run, metrics: dict[str, Any], told: dict[str, Any], warnings: list[str] = ()) -> None:
+def write_model_card(run: Run, metrics: dict[str, Any], told: dict[str, Any], warnings: Sequence[str] = ()) -> None:
     """Write model_card.md and checklist.md into a tested run. UserError where they cannot be written.
 
     metrics: the content of metrics.json; told: what `results.describe` says of the run; warnings: what makes its
@@ -36,7 +37,7 @@ def write_model_card(run: Run, metrics: dict[str, Any], told: dict[str, Any], wa
     write_checklist(run.dir, (CLAIM, STARD_AI))
 
 
-def model_card(run: Run, metrics: dict[str, Any], told: dict[str, Any], warnings: list[str] = ()) -> str:
+def model_card(run: Run, metrics: dict[str, Any], told: dict[str, Any], warnings: Sequence[str] = ()) -> str:
     """Return the model card as Markdown, in which every text from data is escaped."""
     metrics, config = words.unseen_last(told, metrics), run.config
     parts = {
@@ -81,7 +82,7 @@ def _decisions(metrics: dict, trust: dict) -> str:
     return f"{how}\n\n{decisions(metrics, trust.get('calibration') or 'none')}"
 
 
-def _limits(run: Run, metrics: dict, told: dict, warnings: list[str]) -> list[str]:
+def _limits(run: Run, metrics: dict, told: dict, warnings: Sequence[str]) -> list[str]:
     devices = told.get("train_devices") or []
     limits = [*dict.fromkeys([*warnings, *words.loud_warnings(told, metrics, run.frames("test"))])]
     if devices:
