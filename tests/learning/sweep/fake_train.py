@@ -2,7 +2,7 @@
 
 x=NUMBER: what varies; or model.optimiser.lr, a hundredth of it. Names may begin with +trainer.
 epochs=N. pause=SECONDS (or the variable PAUSE): after each epoch. frames=FOLDER: predictions of ten qualities.
-fail=WHERE: end with an error at the start (always), or where x is below 0.5 (low).
+fail=WHERE: end with an error at the start (always), or where x is below 0.5 (low); remove the whole sweep (remove).
 """
 
 import os
@@ -16,6 +16,9 @@ run_dir, x = Path(told["run_dir"].strip("'")), float(told.get("x") or 100 * floa
 (run_dir / "pid").write_text(str(os.getpid()))
 with open(run_dir / "starts", "a") as starts:
     starts.write(f"{x}\n")
+if told.get("fail") == "remove":
+    shutil.rmtree(run_dir.parent)
+    sys.exit(1)
 if told.get("fail") == "always" or (told.get("fail") == "low" and x < 0.5):
     sys.exit("error: this training cannot work.")
 (run_dir / "config.yaml").write_text("data: {findings: [polyp]}\n")

@@ -1,3 +1,4 @@
+import shutil
 import sqlite3
 
 import pytest
@@ -65,3 +66,18 @@ def test_a_journal_file_is_a_storage(begin, tmp_path):
     url = f"journal:///{tmp_path / 'study.log'}"
     list(work(begin(storage=url), 2, FAKE))
     assert len(list(work(begin(storage=url), 3, FAKE))) == 3
+
+
+def test_a_folder_that_is_removed_under_way_is_told(begin, tmp_path):
+    url = f"sqlite:///{tmp_path / 'sweep' / 'study.db'}"
+    with pytest.raises(UserError, match="is gone; was the folder of the sweep removed"), storage.in_one_line(url):
+        list(work(begin(settings=["fail=remove"]), 2, FAKE))
+
+
+def test_a_folder_that_is_removed_between_two_trials_is_told(begin, tmp_path):
+    url = f"sqlite:///{tmp_path / 'sweep' / 'study.db'}"
+    lines = work(begin(), 3, FAKE)
+    next(lines)
+    shutil.rmtree(tmp_path / "sweep")
+    with pytest.raises(UserError, match="the storage .* cannot be used|is gone"), storage.in_one_line(url):
+        list(lines)

@@ -38,7 +38,11 @@ def in_one_line(url: str) -> Iterator[None]:
     try:
         yield
     except (OptunaError, SQLAlchemyError, ImportError, OSError) as error:
-        if isinstance(error, OSError) and not url.startswith(JOURNAL):
+        file = str(getattr(error, "filename", None))
+        of_journal = url.startswith(JOURNAL) and file.startswith(url.removeprefix(JOURNAL))
+        if isinstance(error, FileNotFoundError) and not of_journal:
+            raise UserError(f"{file} is gone; was the folder of the sweep removed?") from error
+        if isinstance(error, OSError) and not of_journal:
             raise
         raise UserError(
             f"the storage {_shown(url)} cannot be used: {_reason(error)}. Give storage=sqlite:///FILE, "
