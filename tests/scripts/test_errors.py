@@ -36,6 +36,9 @@ def train(command, tmp_path, run_dir):
         ({"data.on_bad_frame": "ignore"}, "on_bad_frame"),
         ({"trainer.precision": "fp8"}, "precision='fp8'"),
         ({"+trainer.speed": 9}, "speed"),
+        ({"trainer.devices": 0}, "trainer.devices=0 is not possible"),
+        ({"trainer": "ddp", "trainer.devices": 999}, "trainer.devices=999, but this machine has "),
+        ({"logger": "[excel]"}, "logger=[excel]"),
     ],
 )
 def test_one_line_that_says_what_to_do(train, settings, says):

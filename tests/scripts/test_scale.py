@@ -95,12 +95,3 @@ def test_torchrun_makes_one_run_whose_numbers_are_those_of_one_process(run_dir, 
     assert status == 0, err
     alone, together = (json.loads((at / "metrics.json").read_text()) for at in (tmp_path / "alone", folder))
     assert alone == together
-
-
-def test_more_devices_than_there_are(command, run_dir, tmp_path):
-    root = read_run(run_dir).config.data.root
-    settings = {**SMALL, "data.root": root, "run_dir": tmp_path / "run", "trainer": "ddp", "trainer.devices": 999}
-    status, _, err = command("train.py", experiment="demo", **settings)
-    assert status == 1
-    assert err.strip().splitlines()[-1].startswith("error: trainer.devices=999, but this machine has ")
-    assert not (tmp_path / "run").exists()

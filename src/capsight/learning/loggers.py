@@ -1,5 +1,6 @@
 """Where a training is logged, by name: files in the run, and nothing that is sent anywhere."""
 
+import os
 from pathlib import Path
 
 from pytorch_lightning.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
@@ -21,6 +22,8 @@ def build_loggers(names: list[str], run_dir: str | Path) -> list[Logger]:
 
 
 def _build(name: str, run_dir: Path) -> Logger:
+    # What these packages would tell their makers of their use.
+    os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", WANDB_ERROR_REPORTING="false")
     try:
         if name == "mlflow":
             store = (run_dir / "mlflow").resolve()
