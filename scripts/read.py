@@ -19,6 +19,7 @@ from capsight.evaluation.predictions import check_thresholds
 from capsight.evaluation.smoothing import smooth
 from capsight.evaluation.trust.calibration import METHODS as CALIBRATIONS
 from capsight.inference.engines import check_engine
+from capsight.inference.in_time import open_in_time
 from capsight.inference.parts import PART, Parts
 from capsight.inference.reading import open_reader, read_video
 from capsight.learning.run import Run, read_run
@@ -41,6 +42,7 @@ def main(config: DictConfig) -> None:
     video = open_video(settings["video"], settings["frames_per_second"])
     how = {name: settings[name] for name in ("engine", "precision", "calibration", "passes")}
     reader = open_reader(run, **how)
+    in_time = open_in_time(run, settings["sequence"], settings["calibration"]) if settings["sequence"] else None
 
     # frames: what an earlier, killed reading has is kept
     parts = Parts(out / "parts")
@@ -57,10 +59,16 @@ def main(config: DictConfig) -> None:
 
     # events: from the frames to the few that must be seen
     frames = parts.table()
+    if in_time is not None:
+        judged = in_time.probabilities(parts.embeddings())
     for finding in findings:
-        values = smooth(frames[f"probability_{finding}"].to_numpy(), settings["smoothing"], settings["width"])
+        if in_time is not None:
+            values = judged[finding].to_numpy()
+        else:
+            values = smooth(frames[f"probability_{finding}"].to_numpy(), settings["smoothing"], settings["width"])
         frames[f"smoothed_{finding}"] = values.astype("float32")
-    thresholds = {finding: reader.thresholds[finding] for finding in findings} | own
+    usual = (in_time or reader).thresholds
+    thresholds = {finding: usual[finding] for finding in findings} | own
     events = find_events(
         frames,
         parts.embeddings(),
@@ -117,7 +125,12 @@ def check(settings: dict) -> None:
         known = ", ".join(("none", *CALIBRATIONS))
         raise UserError(f"calibration={settings['calibration']!r} is not known; choose among {known}.")
     check_engine(settings["engine"], settings["precision"])
-    smooth([0.0], settings["smoothing"], settings["width"])
+    if (settings["smoothing"] == "sequence") != bool(settings["sequence"]):
+        raise UserError(
+            "smoothing=sequence needs sequence=FILE, a best.ckpt of the lesson sequences, and goes with it."
+        )
+    if settings["smoothing"] != "sequence":
+        smooth([0.0], settings["smoothing"], settings["width"])
 
 
 def chosen(findings: list[str] | None, known: list[str]) -> list[str]:

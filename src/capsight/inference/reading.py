@@ -21,6 +21,7 @@ from capsight.evaluation.trust import calibrate
 from capsight.evaluation.trust.likeness import TrainingFrames, fit_likeness, score_likeness
 from capsight.evaluation.uncertainty import uncertainty
 from capsight.inference.engines import Engine, open_engine
+from capsight.inference.in_time import calibrated_thresholds
 from capsight.inference.passes import can_drop, head_passes
 from capsight.inference.reference import read_predictions
 from capsight.learning.adapting import at_test_time
@@ -62,12 +63,7 @@ class Reader:
     @property
     def thresholds(self) -> dict[str, float]:
         """The probabilities, calibrated as those of the frames, from which a finding is said to be there."""
-        findings = self.learner.findings
-        none = pd.DataFrame(
-            {f"logit_{f}": [] for f in findings} | {f"probability_{f}": [] for f in findings}, dtype=float
-        )
-        _, thresholds = calibrate(none, self.trust, self.calibration)
-        return {finding: 0.5 if thresholds[finding] is None else thresholds[finding] for finding in findings}
+        return calibrated_thresholds(self.trust, self.calibration, self.learner.findings)
 
     def read(self, group: list[Prepared]) -> Read:
         """Judge some frames. Their columns are those of `reading.parquet`, but for what takes the whole video."""
