@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from capsight.adaptation.methods import build_adaptation
 from capsight.cli import verb
+from capsight.data.cache import open_cache
 from capsight.data.manifest import read_manifest
 from capsight.data.phantom import ensure_phantom
 from capsight.data.target import split_devices
@@ -47,14 +48,16 @@ def main(config: DictConfig) -> None:
     # data: what is known of every frame, and its side of the split
     if "phantom" in data:
         first(lambda: ensure_phantom(data["manifest"], root, **data["phantom"]))
-    table = coarse(read_manifest(data["manifest"]), findings)
+    manifest = read_manifest(data["manifest"])
+    table = coarse(manifest, findings)
     table = split_devices(table, findings, draw=settings["seed"], **data["split"])
 
     # model
     pl.seed_everything(settings["seed"], verbose=False)
     loading = {key: data[key] for key in ("image_size", "on_bad_frame", "workers")}
     batches = {"augmentation": data["augmentation"], "seed": settings["seed"], **data["batch"]}
-    frames = FrameData(table, root=root, findings=findings, adaptation=adaptation, **loading, **batches)
+    cache = open_cache(data["cache"], manifest["path"], root, data["image_size"]) if data["cache"] else None
+    frames = FrameData(table, root=root, findings=findings, adaptation=adaptation, cache=cache, **loading, **batches)
     learner = FrameLearner(
         findings=findings,
         seed=settings["seed"],

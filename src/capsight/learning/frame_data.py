@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 
 from capsight.adaptation.base import Adaptation
 from capsight.data.batches import JoinedBatches, PatientBalancedBatches, rarest_finding
+from capsight.data.cache import FrameCache
 from capsight.data.dataset import FrameDataset, collate
 from capsight.data.transforms import evaluation_transform, training_transform
 from capsight.errors import UserError
@@ -44,6 +45,7 @@ class FrameData(pl.LightningDataModule):
         augmentation: float,
         workers: int,
         on_bad_frame: str,
+        cache: FrameCache | None = None,
         seed: int,
     ):
         super().__init__()
@@ -56,7 +58,7 @@ class FrameData(pl.LightningDataModule):
         learned_from = ["train"] + ["adapt"] * (self.adaptation.needs_target or self.adaptation.needs_labels)
         training = table[table["split"].isin(learned_from)].reset_index(drop=True)
         validation = table[table["split"] == "val"].reset_index(drop=True)
-        frames = partial(FrameDataset, root=root, findings=findings, on_bad_frame=on_bad_frame)
+        frames = partial(FrameDataset, root=root, findings=findings, on_bad_frame=on_bad_frame, cache=cache)
         self.training_frames = frames(training, transform=training_transform(image_size, strength=augmentation))
         self.validation_frames = frames(validation, transform=evaluation_transform(image_size))
         self.patients, self.workers, self.seed = training["patient"], workers, seed

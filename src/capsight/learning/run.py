@@ -32,7 +32,18 @@ PACKAGES = (
 )
 # What may differ between the start of a run and its continuation, as on another machine or another number of devices:
 # any number of them shares the same batches.
-MAY_CHANGE = {"title", "resume", "report", "run_dir", "logger", "data.manifest", "data.root", "data.workers", "bank"}
+MAY_CHANGE = {
+    "title",
+    "resume",
+    "report",
+    "run_dir",
+    "logger",
+    "data.manifest",
+    "data.root",
+    "data.workers",
+    "data.cache",
+    "bank",
+}
 MAY_CHANGE |= {f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy", "sync_batchnorm")}
 
 
