@@ -8,7 +8,6 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from pytorch_lightning.plugins.environments import LightningEnvironment
-from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
@@ -60,9 +59,11 @@ def _processes(settings: dict) -> dict:
 class EpochLine(Callback):
     """Prints one line per epoch where a progress bar cannot be shown, as in a log file."""
 
-    @rank_zero_only
     def on_train_epoch_end(self, trainer: pl.Trainer, learner: FrameLearner) -> None:
-        shown = {name: value for name, value in trainer.callback_metrics.items() if name != "train_classification"}
+        metrics = trainer.callback_metrics  # joined from all processes, so that each of them has to ask
+        if not trainer.is_global_zero:
+            return
+        shown = {name: value for name, value in metrics.items() if name != "train_classification"}
         line = "  ".join(f"{name} {float(value):.3f}" for name, value in shown.items())
         console = Console(stderr=True, soft_wrap=True)
         console.print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {line}", highlight=False)
