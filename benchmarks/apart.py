@@ -14,7 +14,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-IMPORTED = ("torch", "capsight.inference", "capsight.explain", "pytorch_metric_learning.losses")
+IMPORTED = (
+    "capsight.cli",
+    "capsight.data.audit",
+    "capsight.explain",
+    "capsight.inference",
+    "pytorch_metric_learning.losses",
+)
 POLL = 0.05  # seconds between two looks at a process
 
 
@@ -29,7 +35,7 @@ def apart(work: Callable, *arguments, limit_s: float, limit_mib: float | None = 
     """
     context = _context()
     ours, its = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(its, work, arguments), daemon=True)
+    process = context.Process(target=_answer, args=(its, work, arguments))
     process.start()
     its.close()
     try:

@@ -14,8 +14,8 @@ KEYS = {"family", "name", "size", "ours", "peer", "peer_name", "ratio", "unit", 
 
 
 @pytest.fixture
-def command(benchmarks):
-    return importlib.import_module("run")
+def collecting(benchmarks):
+    return importlib.import_module("results")
 
 
 @pytest.fixture(scope="module")
@@ -59,18 +59,18 @@ def test_the_page_says_what_was_measured(results, folder):
     assert str(folder) not in page + json.dumps(results)
 
 
-def test_other_families_can_be_kept(command, results, folder):
-    kept = command._kept(str(folder / "results.json"), ["bootstrap"])
+def test_other_families_can_be_kept(collecting, results, folder):
+    kept = collecting.kept(str(folder / "results.json"), ["bootstrap"])
     assert kept["rows"] == results["rows"][:2]
     assert kept["correctness"] == []  # what was compared with peers is told anew from the rows
 
 
-def test_a_family_that_there_is_not_is_named(command):
+def test_a_family_that_there_is_not_is_named(collecting):
     with pytest.raises(UserError, match="only=tripplet is not known; choose among triplet, "):
-        command._chosen(["tripplet"])
+        collecting.chosen(["tripplet"])
 
 
 @pytest.mark.parametrize("out", [None, "missing.json"])
-def test_nothing_can_be_kept_of_no_results(command, tmp_path, out):
+def test_nothing_can_be_kept_of_no_results(collecting, tmp_path, out):
     with pytest.raises(UserError, match="keep=true needs the results of an earlier run"):
-        command._kept(out and str(tmp_path / out), ["cam"])
+        collecting.kept(out and str(tmp_path / out), ["cam"])
