@@ -7,6 +7,7 @@ import torch
 from cases import Case
 
 from capsight.learning.frame_learner import FrameLearner
+from capsight.notice import NOTICE
 
 PEER = "eager fp32"
 # name → engine and precision
@@ -60,7 +61,8 @@ def make_engine(learner: FrameLearner, side: int, engine: str, precision: str, c
 
     if engine == "torch":
         return TorchEngine(learner, precision)
-    onnx = to_onnx(learner, side, {})
+    card = {"notice": NOTICE}
+    onnx = to_onnx(learner, side, card)
     if engine == "onnx":
         return OnnxEngine(onnx)
-    return OpenVinoEngine(to_openvino(onnx, {}, calibration if precision == "int8" else None), precision)
+    return OpenVinoEngine(to_openvino(onnx, card, calibration if precision == "int8" else None), precision)
