@@ -42,7 +42,7 @@ def on_every_device(work: Callable[[DictConfig], None]) -> Callable[[DictConfig]
             _launch(devices)
             return
         try:
-            ranks.meet()
+            ranks.meet(config.trainer.get("accelerator", "auto"))
             work(config)
             ranks.part()
         except RuntimeError as error:

@@ -35,17 +35,23 @@ def launched_by() -> ClusterEnvironment | None:
     return launched if launched.world_size() > 1 else None
 
 
-def meet() -> None:
-    """Connect with the other processes; Lightning uses this connection too."""
+def meet(accelerator: str = "auto") -> None:
+    """Connect with the other processes; Lightning uses this connection too, and reads from its name what it can do."""
     launched = launched_by()
     if launched is None or distributed.is_initialized():
         return
     os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = launched.main_address, str(launched.main_port)
-    if torch.cuda.is_available():
+    on_gpus = accelerator != "cpu" and torch.cuda.is_available()
+    if on_gpus:
         torch.cuda.set_device(launched.local_rank() % torch.cuda.device_count())
     if isinstance(launched, TorchElasticEnvironment):
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    distributed.init_process_group(rank=launched.global_rank(), world_size=launched.world_size(), timeout=PATIENCE)
+    distributed.init_process_group(
+        "cpu:gloo,cuda:nccl" if on_gpus else "gloo",
+        rank=launched.global_rank(),
+        world_size=launched.world_size(),
+        timeout=PATIENCE,
+    )
 
 
 def part() -> None:
