@@ -12,7 +12,7 @@ from rich.console import Console
 from capsight.cli import verb
 from capsight.errors import UserError
 from capsight.files import write_json
-from capsight.inference.engines import check_exportable, open_exported
+from capsight.inference.engines import check_exportable, open_exported, resolve_precision
 from capsight.inference.engines.card import card_file
 from capsight.inference.engines.changes import measure_changes, print_changes
 from capsight.inference.engines.export import SUFFIXES, export
@@ -21,13 +21,11 @@ from capsight.learning.run import read_run
 
 @verb("export")
 def main(config: DictConfig) -> None:
-    format, precision, file = config.format, config.precision, Path(config.out)
-    if format not in SUFFIXES:
-        raise UserError(f"format={format} is not known; choose {', '.join(SUFFIXES)}.")
-    if file.suffix != SUFFIXES[format]:
-        raise UserError(f"out={file} is not possible for format={format}; its name ends in {SUFFIXES[format]}.")
+    format, file = config.format, Path(config.out)
+    check(config, file)
     run = read_run(config.run)
-    check_exportable(run, format, precision)
+    check_exportable(run, format, config.precision)
+    precision = resolve_precision(format, config.precision)
     learner, root = run.learner(), config.root or run.config.data.root
     reading = {"workers": config.workers, "on_bad_frame": config.on_bad_frame}
 
@@ -39,6 +37,20 @@ def main(config: DictConfig) -> None:
         write_json({**card, "changes": changes}, card_file(file))
         print_changes(changes, f"{format} {precision} against torch fp32")
     console.print(f"model: {file.resolve()}", f"card: {card_file(file.resolve())}", sep="\n", markup=False)
+
+
+def check(config: DictConfig, file: Path) -> None:
+    """Raise UserError for what cannot be exported so, before anything is read."""
+    if not isinstance(config.run, str):
+        raise UserError(f"run={config.run} is not possible; an export is of one run, as in run=DIR.")
+    if config.format not in SUFFIXES:
+        raise UserError(f"format={config.format} is not known; choose {', '.join(SUFFIXES)}.")
+    if file.suffix != SUFFIXES[config.format]:
+        raise UserError(
+            f"out={file} is not possible for format={config.format}; its name ends in {SUFFIXES[config.format]}."
+        )
+    if file.is_dir():
+        raise UserError(f"out={file} is a folder; give the name of a file.")
 
 
 if __name__ == "__main__":

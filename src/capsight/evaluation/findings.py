@@ -41,7 +41,7 @@ def measure_finding(
     weights = patients.weights[:1] if reason else patients.weights
     targets = [float(target) for target in SPECIFICITIES]
     auroc, precision, sensitivity = ranking_statistics(frames.labels, frames.scores, group, weights, targets)
-    statistics = {"auroc": auroc, "average_precision": precision}
+    statistics = {"auroc": auroc, "average_precision": precision, "sensitivity_at_specificity": sensitivity}
     statistics |= decision_statistics(frames.labels, frames.probabilities >= threshold, group, weights)
     numbers = {name: interval(statistics[name], reason) for name in STATISTICS}
     sensitivities = {

@@ -25,6 +25,7 @@ __all__ = [
     "check_exportable",
     "open_engine",
     "open_exported",
+    "resolve_precision",
 ]
 
 PRECISIONS = {"torch": ("auto", "fp32", "bf16"), "onnx": ("auto", "fp32"), "openvino": ("auto", "fp32", "bf16", "int8")}

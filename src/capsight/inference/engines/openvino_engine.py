@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
 
@@ -62,10 +63,13 @@ def to_openvino(onnx: bytes, card: dict, calibration: Sequence[Tensor] | None = 
 
 def write_openvino(model, file: Path) -> None:
     """Write FILE.xml and FILE.bin; a FILE.xml that is there has its own FILE.bin beside it."""
-    file.unlink(missing_ok=True)
     # Left in the opposite order: the .bin gets its name first. OpenVINO writes it under the name of the .xml.
     with atomic(file) as temporary, atomic(file.with_suffix(".bin")):
-        openvino().save_model(model, temporary, compress_to_fp16=False)
+        try:
+            openvino().save_model(model, temporary, compress_to_fp16=False)
+        except RuntimeError as error:  # such as of a full disk
+            raise UserError(f"OpenVINO cannot write {file}: {str(error).strip().splitlines()[-1]}") from None
+        file.unlink(missing_ok=True)
 
 
 def openvino() -> ModuleType:
@@ -78,4 +82,5 @@ def _quantised(model, calibration: Sequence[Tensor]):
     nncf = package("nncf", "openvino precision int8")
     nncf.set_log_level(logging.ERROR)
     frames = [fractions(batch).numpy() for batch in calibration]
-    return nncf.quantize(model, nncf.Dataset(frames), subset_size=len(frames))
+    with redirect_stdout(sys.stderr):  # its progress
+        return nncf.quantize(model, nncf.Dataset(frames), subset_size=len(frames))
