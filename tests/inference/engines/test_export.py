@@ -38,7 +38,7 @@ def test_onnx_runs_without_this_project(run, tmp_path):
         assert embedding.shape == (n, 8)
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("int8", 0.5)])
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("int8", 0.02)])
 def test_openvino_runs_without_this_project(run, tmp_path, precision, tolerance):
     file = tmp_path / "model.xml"
     card = export(run, run.learner(), file, format="openvino", precision=precision)
@@ -48,9 +48,11 @@ def test_openvino_runs_without_this_project(run, tmp_path, precision, tolerance)
     assert bool(quantised) == (precision == "int8")
     assert card.get("calibration") == ({"frames": 8, "split": "val"} if precision == "int8" else None)
     compiled = openvino().Core().compile_model(model, "CPU", card["compile"])
-    for n in (1, 5):
-        frames = np.random.default_rng(n).random((n, 3, SIZE, SIZE), dtype=np.float32)
-        np.testing.assert_allclose(compiled(frames)["logits"], expected(run, frames), atol=tolerance)
+    frames = exporting._read(run, run.frames("val"), tmp_path, 0, "error")[0].numpy().astype(np.float32) / 255
+    for n in (1, 8):  # in 8-bit integers an untrained network is far off; the card says how far
+        differs = np.abs(compiled(frames[:n])["logits"] - expected(run, frames[:n])).max()
+        assert differs <= card["logits_differ_by"] + tolerance
+    assert differs == pytest.approx(card["logits_differ_by"], abs=tolerance)
     assert {path.name for path in tmp_path.glob("*model*")} == {"model.xml", "model.bin", "model.xml.json"}
 
 
