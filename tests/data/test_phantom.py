@@ -1,3 +1,4 @@
+from functools import partial
 from itertools import islice
 
 import cv2
@@ -6,7 +7,7 @@ import pandas as pd
 import pytest
 
 from capsight.data.manifest import finding_columns, read_manifest, write_manifest
-from capsight.data.phantom import DEVICES, FINDINGS, make_phantom, video
+from capsight.data.phantom import DEVICES, FINDINGS, camera, make_phantom, video
 from capsight.data.phantom.dataset import TOLD
 from capsight.data.phantom.devices import view_mask
 from capsight.data.phantom.findings import plan
@@ -155,3 +156,11 @@ def test_a_file_in_place_of_the_folder_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot make the folder"):
         make_phantom(tmp_path / "file", **SMALL)
+
+
+def test_rays_that_stray_are_followed_in_pieces(monkeypatch):
+    draw = partial(video, patient_seed=3, device="phantom_1", n_frames=1, size=64)
+    whole, _ = next(iter(draw()))
+    monkeypatch.setattr(camera, "MOST_ROWS", 7)
+    pieces, _ = next(iter(draw()))
+    np.testing.assert_array_equal(pieces, whole)

@@ -10,6 +10,7 @@ from capsight.data.phantom.anatomy import AROUND, TEXELS
 from capsight.data.phantom.stretch import Stretch, smoothstep
 
 FAR = 5.5  # radii; what is further away lies in the dark
+MOST_ROWS = 32_000  # OpenCV's remap takes images of fewer than 32,767 rows
 BEND = np.array([[1.0, 2 * np.pi / 10.3], [0.8, 2 * np.pi / 7.7]], np.float32)  # amplitude, frequency in x and y
 NEAR = 0.82  # the capsule itself keeps the wall at least this far apart around it
 
@@ -140,8 +141,9 @@ def cast(scene: Scene, camera: Camera, n: int) -> Hits:
     few = _march(scene, camera.rays(-(-n // 2)), np.float32(0.05), 26)[0]
     few = cv2.resize(cv2.erode(few, np.ones((3, 3), np.uint8)), (n, n), interpolation=cv2.INTER_LINEAR)
     distance, missing = _march(scene, rays, np.maximum(few - 0.1, 0.05), 5)
-    stray = (missing > 0.006) & (distance < FAR)
-    if stray.any():  # the few rays that graze a fold take many more steps
+    rows, columns = np.nonzero((missing > 0.006) & (distance < FAR))
+    for first in range(0, len(rows), MOST_ROWS):  # the few rays that graze a fold take many more steps
+        stray = rows[first : first + MOST_ROWS], columns[first : first + MOST_ROWS]
         distance[stray] = _march(scene, rays[stray][:, None], distance[stray][:, None], 30)[0][:, 0]
     at = [scene.eye[i].astype(np.float32) + distance * rays[..., i] for i in range(3)]
     wall, u, v = scene.wall(*at)
