@@ -30,6 +30,7 @@ def train(run: Run, trainer: pl.Trainer, learner: FrameLearner, data: FrameData)
     """
     resume_from = run.last if run.last.exists() else None
     learner.to(memory_format=torch.channels_last)
+    trainer.callbacks.insert(0, Waiting())  # of frames: the lessons, which share the trainer, have other batches
     trainer.fit(learner, datamodule=data, ckpt_path=resume_from, weights_only=True)
     if not run.best.exists():
         raise UserError(f"{run.dir}: no epoch was trained, so there is no model; set trainer.max_epochs to 1 or more.")
@@ -87,7 +88,7 @@ def build_trainer(run_dir: Path, settings: dict, loggers: list[str] | None = Non
     own = dict(
         precision="bf16-mixed" if bf16 else "32-true",
         plugins=[SafeCheckpointIO(), launched_by() or LightningEnvironment()],
-        callbacks=[Waiting(), *(bars or [EpochLine()]), best, last],
+        callbacks=[*(bars or [EpochLine()]), best, last],
         logger=build_loggers([] if loggers is None else loggers, run_dir),
         enable_progress_bar=bool(bars),
         enable_model_summary=False,
