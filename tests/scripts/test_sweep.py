@@ -39,7 +39,15 @@ def sweep(tmp_path):
         settings |= {"settings": listed(told), "command": f"[{sys.executable},{FAKE}]"}
         line = [sys.executable, str(REPOSITORY / "scripts" / "sweep.py"), *arguments(settings)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PAUSE": str(pause)}
-        return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        return subprocess.Popen(
+            line,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            # Where the tests themselves run in the background of a shell, Ctrl-C is ignored, and this is inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
 
     return start
 
