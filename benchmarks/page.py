@@ -22,6 +22,8 @@ Measured on {machine}; {versions}. {quick}Load of the machine when it began: {lo
 - **Same result**: the largest difference of the two results, relative to the peer's largest number.
 """
 
+HEADINGS = {"triplet": "Triplet loss", "cam": "CAM", "mc_dropout": "MC dropout", "copies": "Near-identical frames"}
+
 
 def write_page(results: dict, file: str | Path, picture: str | None) -> None:
     """Write the page; picture: the name of the picture beside it, None for none."""
@@ -65,7 +67,7 @@ def _family(name: str, rows: list[dict]) -> str:
         *("what", "size", "peer", "this project", "peer's time", "times faster"),
         *("memory", "peer's memory", "times leaner", "same result", "note"),
     )
-    return f"## {name.replace('_', ' ').capitalize()}\n\n" + _table(heads, map(_row, rows))
+    return f"## {HEADINGS.get(name, name.capitalize())}\n\n" + _table(heads, map(_row, rows))
 
 
 def _row(row: dict) -> tuple[str, ...]:

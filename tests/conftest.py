@@ -1,8 +1,12 @@
 """Fixtures that several test folders share."""
 
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +16,26 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the public frames (../shared/data) are not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def two_processes() -> Callable[[Path, Path], list[dict]]:
+    """Run `worker RANK FOLDER` as ranks 0 and 1: return what each kept in FOLDER/RANK.pt, or fail."""
+
+    def run(worker: Path, folder: Path) -> list[dict]:
+        logs = [folder / f"{rank}.log" for rank in (0, 1)]
+        processes = []
+        for rank, log in enumerate(logs):
+            with log.open("w") as file:
+                command = [sys.executable, str(worker), str(rank), str(folder)]
+                processes.append(subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT))
+        try:
+            statuses = [process.wait(timeout=300) for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+        assert statuses == [0, 0], "\n".join(log.read_text()[-3000:] for log in logs)
+        return [torch.load(folder / f"{rank}.pt") for rank in (0, 1)]
+
+    return run

@@ -1,7 +1,5 @@
 """Every method in two processes that train together; all in one pair, since starting one takes most of the time."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,23 +12,10 @@ TRIED = [*METHODS, "together"]
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
+def results(two_processes, tmp_path_factory):
     """What each of the two processes kept, or what they said."""
     folder = tmp_path_factory.mktemp("ddp")
-    logs = [folder / f"{rank}.log" for rank in (0, 1)]
-    processes = []
-    for rank, log in enumerate(logs):
-        with log.open("w") as file:
-            command = [sys.executable, str(WORKER), str(rank), str(folder)]
-            processes.append(subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT))
-    try:
-        statuses = [process.wait(timeout=300) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    assert statuses == [0, 0], "\n".join(log.read_text()[-3000:] for log in logs)
-    return [torch.load(folder / f"{rank}.pt") for rank in (0, 1)]
+    return two_processes(WORKER, folder)
 
 
 @pytest.mark.parametrize("task", ["multilabel", "exclusive"])

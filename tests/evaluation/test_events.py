@@ -80,6 +80,17 @@ def test_what_is_uncertain_or_unlike_is_told():
     assert plain["uncertainty"][0] == pytest.approx(-p * np.log(p) - (1 - p) * np.log(1 - p), rel=1e-5)
 
 
+@pytest.mark.parametrize("missing", [[118, 119], [119, 120], [119], [120], [118, 119, 120], [120, 121]])
+def test_a_look_that_changes_where_frames_are_missing_is_one_cut(missing):
+    frames, _ = make_video([(100, 139, 0.9, 0)])
+    embeddings = np.zeros((N, 4), np.float32)
+    embeddings[:, 0], embeddings[120:140] = 1, [0, 1, 0, 0]  # all frames of a look are the same
+    embeddings[missing] = frames.loc[missing, "probability_polyp"] = np.nan
+    events = find(frames, embeddings, another=0.4)
+    assert sorted(events["n_frames"])[0] >= 4 and events["n_frames"].sum() == 40 and len(events) == 2
+    assert not set(events["best"]) & set(missing)
+
+
 def test_every_frame_has_the_most_suspicious_of_its_events():
     frames, embeddings = make_video([(20, 40, 0.7, 0), (30, 35, 0.9, 1)])
     frames["smoothed_other"] = frames["probability_other"] = np.where(frames["frame"].between(34, 50), 0.95, 0.1)

@@ -1,8 +1,6 @@
 """Two processes together do what one does alone; all in one pair, since starting one takes most of the time."""
 
 import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,25 +15,13 @@ spec.loader.exec_module(worker)
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
+def results(two_processes, tmp_path_factory):
     """What one process found alone, and what the first and the second of two found."""
     folder = tmp_path_factory.mktemp("ranks")
     worker.draw_frames(folder)
-    logs = [folder / f"{rank}.log" for rank in (0, 1)]
-    processes = []
-    for rank, log in enumerate(logs):
-        with log.open("w") as file:
-            command = [sys.executable, str(WORKER), str(rank), str(folder)]
-            processes.append(subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT))
-    try:
-        statuses = [process.wait(timeout=300) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    assert statuses == [0, 0], "\n".join(log.read_text()[-3000:] for log in logs)
+    pair = two_processes(WORKER, folder)
     torch.manual_seed(0)
-    return worker.work(folder), *(torch.load(folder / f"{rank}.pt") for rank in (0, 1))
+    return worker.work(folder), *pair
 
 
 @pytest.mark.parametrize("name", worker.TRIED)

@@ -3,14 +3,12 @@
 import html
 import json
 import re
-import shutil
 import subprocess
 
 import pytest
 
 from capsight.report.gallery import Card, write_gallery
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--window-size=1440,1000", "--dump-dom",
@@ -42,14 +40,6 @@ told.id = "seen";
 told.textContent = failed || JSON.stringify(seen);
 document.body.replaceChildren(told);
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"no browser is installed ({', '.join(BROWSERS)})")
-    return found
 
 
 @pytest.fixture(scope="module")

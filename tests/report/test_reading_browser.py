@@ -5,7 +5,6 @@ import html
 import io
 import json
 import re
-import shutil
 import subprocess
 
 import numpy as np
@@ -15,7 +14,7 @@ import pytest
 from capsight.notice import NOTICE
 from capsight.report.reading import Reading, write_reading_page
 
-from .test_gallery_browser import BROWSERS, OPTIONS
+from .test_gallery_browser import OPTIONS
 from .test_reading import FINDING, SCRIPT, event
 
 SIZE = ("--window-size=1280,720",)
@@ -50,14 +49,6 @@ told.id = "seen";
 told.textContent = failed || JSON.stringify(seen);
 document.body.replaceChildren(told);
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"no browser is installed ({', '.join(BROWSERS)})")
-    return found
 
 
 @pytest.fixture(scope="module")

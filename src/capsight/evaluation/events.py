@@ -153,8 +153,9 @@ def _cut(span: tuple[int, int], looks: Moments, limit: float) -> list[tuple[int,
         return [span]
     changes = np.nan_to_num(looks.changes(first, last))
     at = np.arange(AROUND, len(changes) - AROUND + 1)
-    highest = np.array([changes[place - AROUND : place + AROUND + 1].max() for place in at])
-    cuts = first + at[(changes[at] > limit) & (changes[at] == highest)]
+    # Of equal changes the first one counts: where frames are missing, several are, and between them lies nothing.
+    highest = [changes[place - AROUND : place + AROUND + 1].argmax() == AROUND for place in at]
+    cuts = first + at[(changes[at] > limit) & highest]
     starts = [first, *cuts.tolist()]
     return list(zip(starts, [*(cut - 1 for cut in starts[1:]), last], strict=True))
 
