@@ -13,7 +13,7 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 # Made anew when what it depends on changes; the mark at the end says that it is complete.
 $(VENV)/ready: pyproject.toml constraints.txt

@@ -1,5 +1,6 @@
 """Fixtures that several test folders share."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -7,6 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+
+# One thread each: test processes share the cores, and a sum is rounded alike in each of them and in their children.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import os
 import subprocess
 import sys
 
@@ -29,8 +28,7 @@ def results(benchmarks, folder):
     if not out.exists():
         settings = ["quick=true", "only=[retrieval,bootstrap]", f"out={out}", f"page={folder / 'page.md'}"]
         line = [sys.executable, str(benchmarks / "run.py"), *settings]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(line, capture_output=True, text=True, env=environment, check=False)
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     return json.loads(out.read_text())
 

@@ -1,6 +1,5 @@
 """Commands run in this process, and one small run that several tests look at."""
 
-import os
 import runpy
 import subprocess
 import sys
@@ -50,8 +49,7 @@ def training(tmp_path_factory):
     def start(run_dir: Path, **settings) -> subprocess.Popen:
         small = {**SMALL, "data.root": phantom, "run_dir": run_dir, **settings}
         line = [sys.executable, str(REPOSITORY / "scripts" / "train.py"), "experiment=demo", *arguments(small)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     return start
 

@@ -38,7 +38,7 @@ def sweep(tmp_path):
         settings = {"search": "demo", "trials": trials, "out": tmp_path / "sweep", "pruner.name": "none"} | settings
         settings |= {"settings": listed(told), "command": f"[{sys.executable},{FAKE}]"}
         line = [sys.executable, str(REPOSITORY / "scripts" / "sweep.py"), *arguments(settings)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PAUSE": str(pause)}
+        environment = {**os.environ, "PAUSE": str(pause)}
         return subprocess.Popen(
             line,
             stdout=subprocess.PIPE,
