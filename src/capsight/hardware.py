@@ -1,6 +1,10 @@
 """What the machine can do: where to compute, and in which precision."""
 
+from contextlib import AbstractContextManager
+from functools import cache
+
 import torch
+from threadpoolctl import ThreadpoolController
 
 from capsight.errors import UserError
 
@@ -32,3 +36,16 @@ def use_bfloat16(precision: str) -> bool:
 def autocast(precision: str) -> torch.autocast:
     """Return the context in which networks run."""
     return torch.autocast(device().type, dtype=torch.bfloat16, enabled=use_bfloat16(precision))
+
+
+def one_thread() -> AbstractContextManager:
+    """Return the context in which BLAS and OpenMP compute in the calling thread alone.
+
+    For small sums beside other work: the threads that help with one go on spinning after it, and take the cores away.
+    """
+    return _pools().limit(limits=1)
+
+
+@cache  # looking for the pools takes longer than a small sum
+def _pools() -> ThreadpoolController:
+    return ThreadpoolController()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from capsight.files import atomic, write_json
 from capsight.inference.reading import Read
 
 PART = 1024  # frames
+HELD = 8  # parts whose embeddings are in memory at a time
 STARTED = "started.json"
 
 
@@ -86,7 +88,7 @@ class Embeddings:
     """The embeddings (n, D) of all frames, read from the parts as they are asked for: `embeddings[numbers]`."""
 
     def __init__(self, files: list[Path]):
-        self._files, self._held = files, (-1, None)
+        self._files, self._part = files, lru_cache(HELD)(self._read)
         first = self._part(0)
         n = (len(files) - 1) * PART + pq.read_metadata(files[-1]).num_rows
         self.shape = (n, first.shape[1])
@@ -95,7 +97,7 @@ class Embeddings:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        """Return (k, D) float32; one part is in memory at a time."""
+        """Return (k, D) float32."""
         rows = np.arange(len(self))[rows]
         values = np.empty((len(rows), self.shape[1]), np.float32)
         for part in np.unique(rows // PART):
@@ -103,9 +105,6 @@ class Embeddings:
             values[of] = self._part(int(part))[rows[of] % PART]
         return values
 
-    def _part(self, number: int) -> np.ndarray:
-        if self._held[0] != number:
-            column = pq.read_table(self._files[number], columns=["embedding"])["embedding"].combine_chunks()
-            width = column.type.list_size
-            self._held = number, column.values.to_numpy(zero_copy_only=False).reshape(-1, width)
-        return self._held[1]
+    def _read(self, number: int) -> np.ndarray:
+        column = pq.read_table(self._files[number], columns=["embedding"])["embedding"].combine_chunks()
+        return column.values.to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)

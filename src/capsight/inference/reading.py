@@ -20,6 +20,7 @@ from capsight.data.view import field_of_view, mask_outside, on_grid
 from capsight.evaluation.trust import calibrate
 from capsight.evaluation.trust.likeness import TrainingFrames, fit_likeness, score_likeness
 from capsight.evaluation.uncertainty import uncertainty
+from capsight.hardware import one_thread
 from capsight.inference.engines import Engine, open_engine
 from capsight.inference.in_time import calibrated_thresholds
 from capsight.inference.passes import can_drop, head_passes
@@ -93,13 +94,14 @@ class Reader:
         outputs = self.engine(images)
         embeddings, logits = (output.float().cpu().numpy() for output in outputs)
         columns = {"logit": logits, "probability": expit(logits)}
-        if self.passes:
-            embedding = outputs[0].to(self.learner.device)
-            passes = head_passes(self.learner, embedding, passes=self.passes, seed=seed)
-            columns |= uncertainty(passes.float().cpu().numpy())
-        named = {f"{name}_{f}": values[:, i] for name, values in columns.items() for i, f in enumerate(findings)}
-        judged, _ = calibrate(pd.DataFrame(named), self.trust, self.calibration)
-        likeness = score_likeness(self.training, embeddings, logits)
+        with one_thread():
+            if self.passes:
+                embedding = outputs[0].to(self.learner.device)
+                passes = head_passes(self.learner, embedding, passes=self.passes, seed=seed)
+                columns |= uncertainty(passes.float().cpu().numpy())
+            named = {f"{name}_{f}": values[:, i] for name, values in columns.items() for i, f in enumerate(findings)}
+            judged, _ = calibrate(pd.DataFrame(named), self.trust, self.calibration)
+            likeness = score_likeness(self.training, embeddings, logits)
         return embeddings, pd.concat([judged, likeness], axis=1).astype(np.float32)
 
 

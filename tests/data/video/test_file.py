@@ -42,6 +42,12 @@ def test_every_frame_comes_once_in_order_with_its_number_and_time(video):
     assert max(abs(number_of(shot.image) - shot.frame) for shot in shots) <= 1  # of lossy codecs
 
 
+def test_colours_are_those_that_a_frame_has_by_itself(video):
+    with av.open(str(video)) as container:
+        alone = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert all(same(shot.image, image) for shot, image in zip(open_video(video).frames(), alone, strict=True))
+
+
 def test_what_is_read_from_a_frame_on_is_what_it_was_from_the_beginning(video):
     opened = open_video(video)
     shots = list(opened.frames())

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from capsight.data.video.base import Shot, Video
 from capsight.errors import UserError
@@ -63,7 +64,7 @@ class VideoFile(Video):
 
     def _numbered(self, start: int) -> Iterator[Shot]:
         """Frames by time stamp; those that never come out of the decoder are unreadable."""
-        following = start
+        following, to_rgb = start, VideoReformatter()
         for frame, problem in self._decoded(start):
             if frame is None or frame.pts is None:
                 continue
@@ -72,19 +73,19 @@ class VideoFile(Video):
                 continue  # before the start, given twice, or not announced
             for missing in range(following, number):
                 yield Shot(missing, self._seconds(missing), None, MISSING)
-            yield _shot(number, self._seconds(number), frame, problem)
+            yield _shot(number, self._seconds(number), frame, problem, to_rgb)
             following = number + 1
         for missing in range(following, self.n_frames):
             yield Shot(missing, self._seconds(missing), None, MISSING)
 
     def _counted(self, start: int) -> Iterator[Shot]:
-        rate = self.frames_per_second or np.nan
+        rate, to_rgb = self.frames_per_second or np.nan, VideoReformatter()
         for number, (frame, problem) in enumerate(self._decoded(0)):
             if number >= start:
                 yield (
                     Shot(number, number / rate, None, problem)
                     if frame is None
-                    else _shot(number, number / rate, frame, problem)
+                    else _shot(number, number / rate, frame, problem, to_rgb)
                 )
 
     def _seconds(self, number: int) -> float:
@@ -148,8 +149,9 @@ def _packets(container, stream, flush: bool = False) -> Iterator[av.Packet]:
             yield packet
 
 
-def _shot(number: int, seconds: float, frame: av.VideoFrame, problem: str) -> Shot:
+def _shot(number: int, seconds: float, frame: av.VideoFrame, problem: str, to_rgb: VideoReformatter) -> Shot:
+    """One reformatter serves all frames: a frame that has to make its own takes twice as long."""
     try:
-        return Shot(number, seconds, frame.to_ndarray(format="rgb24"), problem)
+        return Shot(number, seconds, to_rgb.reformat(frame, format="rgb24").to_ndarray(), problem)
     except (av.error.FFmpegError, ValueError) as error:
         return Shot(number, seconds, None, f"its pixels cannot be made RGB: {error}")
