@@ -10,7 +10,9 @@ from capsight.errors import UserError
 from capsight.inference.engines import export as exporting
 from capsight.inference.engines.card import card_file
 from capsight.inference.engines.export import export
-from capsight.inference.engines.openvino_engine import openvino
+from capsight.inference.engines.onnx_engine import to_onnx
+from capsight.inference.engines.openvino_engine import OpenVinoEngine, openvino, to_openvino
+from capsight.learning.frame_learner import FrameLearner
 
 from .conftest import FINDINGS, SIZE
 
@@ -54,6 +56,16 @@ def test_openvino_runs_without_this_project(run, tmp_path, precision, tolerance)
         assert differs <= card["logits_differ_by"] + tolerance
     assert differs == pytest.approx(card["logits_differ_by"], abs=tolerance)
     assert {path.name for path in tmp_path.glob("*model*")} == {"model.xml", "model.bin", "model.xml.json"}
+
+
+def test_frames_that_reach_farther_than_others_are_not_cut_off():
+    torch.manual_seed(0)
+    learner = FrameLearner(findings=FINDINGS, backbone="resnet10t", image_size=SIZE).eval()
+    bright = torch.rand(1, 3, SIZE, SIZE)
+    dim = [0.2 * torch.rand(1, 3, SIZE, SIZE) for _ in range(19)]
+    engine = OpenVinoEngine(to_openvino(to_onnx(learner, SIZE, {"notice": ""}), {}, [*dim, bright]), "int8")
+    with torch.no_grad():  # where ranges are means over the frames, it differs by 0.05
+        torch.testing.assert_close(engine(bright)[1], learner(bright), atol=0.01, rtol=0)
 
 
 def test_test_frames_are_not_looked_at(run, tmp_path):
