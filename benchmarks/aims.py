@@ -27,6 +27,7 @@ AIMS = (
     Aim("triplet loss, batch-all", 4096, METRIC_LEARNING, "ours", None),
     Aim("recall@1 and MAP@R", 10_000, METRIC_LEARNING, "leaner", 10),
     Aim("CAM of one finding", None, "pytorch-grad-cam", "ratio", 4),
+    Aim("CAM of one finding, bfloat16", None, "pytorch-grad-cam", "ratio", 4),
     Aim("CAM of 4 findings", None, "pytorch-grad-cam", "ratio", 4),
     Aim("MC dropout in the head", None, "torch-uncertainty", "ratio", 15),
     Aim("bootstrap over patients", None, "loop with scikit-learn", "ratio", 50),
