@@ -80,6 +80,11 @@ def test_it_is_fitted_to_validation_videos_in_the_order_of_their_frames(network,
     broken = values[:40].copy()
     broken[3] = np.nan
     assert np.flatnonzero(opened.probabilities(broken)["polyp"].isna()).tolist() == [3]
+    # in place of what single frames gave, and of the uncertainty of that
+    single = pd.DataFrame({"probability_polyp": 0.1, "standard_deviation_polyp": 0.1, "visible": 1.0}, index=range(40))
+    judged = opened.judge(single, values[:40])
+    assert set(judged) == {"visible", *(f"probability_{finding}" for finding in FINDINGS)}
+    np.testing.assert_allclose(judged["probability_polyp"], expected, atol=1e-4)
     assert isinstance(opened, InTime)
 
 

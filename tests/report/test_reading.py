@@ -31,12 +31,13 @@ def event(number, finding, first, last, **more):
     return told | seconds | flags | {"n_frames": last - first + 1, "peak": 0.9, "suspicion": 0.9} | more
 
 
-def reading(events=(), n_frames=40, findings=("polyp", FINDING), **more):
+def reading(events=(), n_frames=40, findings=("polyp", FINDING), moments=(), **more):
     frames = {"frame": range(n_frames), "seconds": np.arange(n_frames) / 2, "readable": True, "visible": 0.5}
     frames |= {f"smoothed_{name}": np.linspace(0, 0.9, n_frames) for name in findings}
     told = {"pictures": {}, "heatmaps": {}, "problems": [], "frames_per_second": 2.0, "title": SCRIPT} | more
     return Reading(
-        frames=pd.DataFrame(frames), events=pd.DataFrame(list(events)), findings=list(findings),
+        frames=pd.DataFrame(frames), events=pd.DataFrame(list(events)), moments=pd.DataFrame(list(moments)),
+        findings=list(findings),
         thresholds={name: 0.5 for name in findings}, **told,
     )  # fmt: skip
 
@@ -107,6 +108,18 @@ def test_a_review_belongs_to_its_reading(tmp_path):
     first = data_of(written(tmp_path, [event(1, "polyp", 3, 5)]))["key"]
     assert first == data_of(written(tmp_path, [event(1, "polyp", 3, 5)]))["key"]
     assert first != data_of(written(tmp_path, [event(1, "polyp", 3, 6)]))["key"]
+    further = [data_of(written(tmp_path, moments=[event(1, "polyp", at, at)]))["key"] for at in (3, 4)]
+    assert further[0] != further[1]
+
+
+def test_further_frames_stand_in_their_own_order_behind_all_events(tmp_path):
+    moments = [event(3, "polyp", 20, 20, uncertain=True), event(4, "polyp", 30, 30)]
+    page = written(tmp_path, [event(1, "polyp", 3, 5, uncertain=True), event(2, "polyp", 9, 9)], moments=moments)
+    assert [(told["event"], told["further"]) for told in data_of(page)["events"]] == [
+        (2, False), (1, False), (3, True), (4, True)
+    ]  # fmt: skip
+    assert "2 events, 1 of them uncertain" in page and "No event was found" not in page
+    assert "No event was found" in written(tmp_path, moments=moments)
 
 
 def test_the_strip_loses_no_frame_of_a_long_video():
@@ -133,7 +146,7 @@ def folder(tmp_path):
     made = reading([event(1, "polyp", 3, 5)], findings=("polyp",))
     made.frames.to_parquet(tmp_path / "reading.parquet")
     told = {"video": SCRIPT, "findings": ["polyp"], "thresholds": {"polyp": 0.5}, "frames_per_second": 2.0}
-    (tmp_path / "events.json").write_text(json.dumps(told | {"events": made.events.to_dict("records")}))
+    (tmp_path / "events.json").write_text(json.dumps(told | {"events": made.events.to_dict("records"), "moments": []}))
     (tmp_path / "reading.json").write_text(json.dumps({"problems": ["a line"]}))
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "frame_000004.jpg").write_bytes(b"jpeg")

@@ -26,6 +26,7 @@ EVENTS = [
     event(1, "polyp", 10, 14), event(2, FINDING, 30, 30, uncertain=True), event(3, "polyp", 50, 60, unlike=True),
     event(4, FINDING, 80, 85),
 ]  # fmt: skip
+MOMENTS = [event(5, "polyp", 70, 70)]
 STEPS = """{
 const seen = [];
 const press = (key, more = {}) => (document.activeElement ?? document.body).dispatchEvent(
@@ -36,7 +37,7 @@ const look_at = name => seen.push([name, {
   current: current?.event, frame: current && shownFrame(), heat: !one("map").hidden, picture: !one("picture").hidden,
   missing: one("missing").hidden ? "" : one("missing").textContent,
   shown: visible().map(event => event.event), help: one("help").open, said: structuredClone(review.events),
-  name: one("name").textContent,
+  name: one("name").textContent, place: one("place").textContent,
   flags: one("flags").textContent, count: document.querySelector(".count").textContent, note: one("note").value,
   focus: document.activeElement.id, empty: !one("empty").hidden, csv: asCsv(), json: asJson(),
   alerted: window.alerted ?? 0,
@@ -58,8 +59,8 @@ def page(tmp_path_factory):
     pictures = {number: PIXEL for number in (11, 12, 13, 55, 56)}
     file = tmp_path_factory.mktemp("reading") / "reading.html"
     made = Reading(
-        SCRIPT, frames, pd.DataFrame(EVENTS), ["polyp", FINDING], {"polyp": 0.5, FINDING: 0.5}, 2.0, pictures,
-        {(12, "polyp"): PIXEL}, [f"frame 3: {SCRIPT}"],
+        SCRIPT, frames, pd.DataFrame(EVENTS), pd.DataFrame(MOMENTS), ["polyp", FINDING],
+        {"polyp": 0.5, FINDING: 0.5}, 2.0, pictures, {(12, "polyp"): PIXEL}, [f"frame 3: {SCRIPT}"],
     )  # fmt: skip
     write_reading_page(file, made)
     return file
@@ -90,19 +91,21 @@ def visit(browser, page, tmp_path_factory):
 def test_keys_walk_over_events_and_frames(visit):
     seen = visit("""
         look_at("start"); press("j"); look_at("j"); press("ArrowDown"); look_at("down"); press("End"); press("j");
-        look_at("end"); press("k"); look_at("k"); press("Home"); press("ArrowUp"); look_at("home");
+        look_at("end"); press("k"); look_at("k"); press("k"); press("k"); look_at("three up");
+        press("Home"); press("ArrowUp"); look_at("home");
         press("ArrowRight"); look_at("right"); press("ArrowRight"); look_at("no further"); press("ArrowLeft");
         press("ArrowLeft"); press("ArrowLeft"); look_at("left"); press("j", { ctrlKey: true }); look_at("ctrl");
     """)
     walked = {name: (found["current"], found["frame"]) for name, found in seen.items()}
     assert walked == {
-        "start": (1, 12), "j": (3, 55), "down": (4, 82), "end": (2, 30), "k": (4, 82), "home": (1, 12),
-        "right": (1, 13), "no further": (1, 13), "left": (1, 11), "ctrl": (1, 11),
+        "start": (1, 12), "j": (3, 55), "down": (4, 82), "end": (5, 70), "k": (2, 30), "three up": (3, 55),
+        "home": (1, 12), "right": (1, 13), "no further": (1, 13), "left": (1, 11), "ctrl": (1, 11),
     }  # fmt: skip
-    assert seen["start"]["shown"] == [1, 3, 4, 2]  # the uncertain one last
+    assert seen["start"]["shown"] == [1, 3, 4, 2, 5]  # the uncertain one behind the others, the further frame last
+    assert seen["start"]["place"] == "Event 1 of 4" and seen["end"]["place"] == "One of 1 further frame"
     assert seen["down"]["missing"].startswith("No picture was kept of this event: look at frame 82 (0:00:41)")
     assert not seen["down"]["picture"] and seen["start"]["picture"] and not seen["start"]["missing"]
-    assert "do not trust" in seen["j"]["flags"] and "Uncertain" in seen["end"]["flags"] and not seen["start"]["flags"]
+    assert "do not trust" in seen["j"]["flags"] and "Uncertain" in seen["k"]["flags"] and not seen["start"]["flags"]
 
 
 def test_the_heatmap_goes_on_and_off_and_needs_a_map(visit):
@@ -122,12 +125,12 @@ def test_decisions_by_key_and_click_move_on_and_can_be_taken_back(visit):
     """)
     said = {name: {number: s["decision"] for number, s in found["said"].items()} for name, found in seen.items()}
     assert said["accepted"] == {"1": "accepted"} and seen["accepted"]["current"] == 3
-    assert said["rejected"] == {"1": "accepted", "3": "rejected"} and seen["rejected"]["count"] == "2 of 4 decided"
-    assert said["undone"]["3"] == "" and seen["undone"]["count"] == "1 of 4 decided" and seen["undone"]["current"] == 3
-    assert said["last"]["2"] == "accepted" and seen["last"]["current"] == 2
+    assert said["rejected"] == {"1": "accepted", "3": "rejected"} and seen["rejected"]["count"] == "2 of 5 decided"
+    assert said["undone"]["3"] == "" and seen["undone"]["count"] == "1 of 5 decided" and seen["undone"]["current"] == 3
+    assert said["last"]["2"] == "accepted" and seen["last"]["current"] == 5
     assert seen["filtered"]["shown"] == [1, 2] and seen["one"]["shown"] == [2]
     assert seen["nothing left"]["shown"] == [] and seen["nothing left"]["empty"]
-    assert seen["reset"]["shown"] == [1, 3, 4, 2]
+    assert seen["reset"]["shown"] == [1, 3, 4, 2, 5]
 
 
 def test_the_review_outlives_the_page(visit, tmp_path):
@@ -152,13 +155,15 @@ def test_export_holds_every_event_and_no_formula(visit):
         press("a"); type("note", '=HYPERLINK("x"),\\nsecond line'); type("reader", "+AB"); look_at("export");
     """)["export"]
     rows = list(csv.DictReader(io.StringIO(seen["csv"], newline="")))
-    assert [row["event"] for row in rows] == ["1", "2", "3", "4"]
+    assert [row["event"] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert [row["further"] for row in rows] == ["false"] * 4 + ["true"]
     assert rows[0]["decision"] == "accepted" and rows[0]["video"] == SCRIPT and rows[1]["finding"] == FINDING
     assert rows[2]["note"] == '\'=HYPERLINK("x"),\nsecond line' and rows[0]["reader"] == "'+AB"
     assert rows[0]["notice"] == NOTICE and rows[1]["uncertain"] == "true" and rows[3]["decision"] == ""
     told = json.loads(seen["json"])
     assert told["notice"] == NOTICE and told["reader"] == "+AB" and told["n_frames"] == 100
-    assert [e["event"] for e in told["events"]] == [1, 2, 3, 4] and told["events"][2]["note"].startswith("=HYPERLINK")
+    assert [event["event"] for event in told["events"]] == [1, 2, 3, 4, 5]
+    assert told["events"][2]["note"].startswith("=HYPERLINK")
     assert told["events"][0]["best"] == 12 and told["thresholds"] == {"polyp": 0.5, FINDING: 0.5}
 
 

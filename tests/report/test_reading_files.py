@@ -17,7 +17,7 @@ def made(n=6):
 
 def test_what_is_not_known_is_null_and_numbers_are_plain(tmp_path):
     events = pd.DataFrame([{"event": np.int64(1), "first_seconds": np.nan, "uncertain": np.bool_(True)}])
-    write_events(tmp_path, VIDEO, made(), events, {"polyp": np.float64(0.25)})
+    write_events(tmp_path, VIDEO, made(), events, events.head(0), {"polyp": np.float64(0.25)})
     told = json.loads((tmp_path / "events.json").read_text())
     assert told["events"] == [{"event": 1, "first_seconds": None, "uncertain": True}]
     assert (told["n_frames"], told["n_unreadable"], told["frames_per_second"]) == (6, 1, None)

@@ -40,7 +40,7 @@ def test_it_says_that_time_is_saved_where_events_are_right():
 
 
 def test_it_says_that_none_is_saved_where_they_are_wrong():
-    words = tell(study(events_at=50, wrong=300))
+    words = tell(study(events_at=50, wrong=200))
     text = " ".join(words)
     assert words[0].startswith("Events save time here against some ways of reading, and not against others: a")
     assert "more frames than evenly spaced frames to see 95 %" in words[0]
@@ -61,7 +61,7 @@ def test_it_says_what_is_sure_where_the_frames_for_the_target_are_not():
     assert tell(made)[0].startswith(
         "Within 100 frames per video events show more lesions than the most probable frames first, evenly spaced"
     )
-    worse = study(events_at=50, wrong=300)
+    worse = study(events_at=50, wrong=200)
     for way in ("probability", "evenly", "frames"):
         worse["times_as_many"][way] |= {"low": 0.5, "high": 4.0}
     assert tell(worse)[0].startswith("Within 100 frames per video events show fewer lesions than evenly spaced frames;")

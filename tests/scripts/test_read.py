@@ -68,6 +68,12 @@ def test_a_reading_leaves_frames_and_events(read, run_dir, film):
     suspicion = [event["suspicion"] for event in events["events"]]
     assert suspicion == sorted(suspicion, reverse=True)
     assert set(frames["event"]) <= set(range(len(events["events"]) + 1))
+    shown = [event["best"] for event in events["events"]]
+    assert events["moments"], "not every frame is near the best one of an event"
+    for moment in events["moments"]:
+        assert all(abs(moment["best"] - other) > 3 for other in shown)
+        assert (read / "pictures" / f"frame_{moment['best']:06d}.jpg").exists()
+        shown.append(moment["best"])
     assert facts["n_events"] == len(events["events"])
     assert facts["problems"] == []
     assert "Research use only" in facts["notice"] == events["notice"]
@@ -182,6 +188,7 @@ def test_a_killed_reading_goes_on_where_it_was(command, run_dir, film, read, tmp
 def test_bad_input_is_one_line(command, run_dir, film, read, tmp_path):
     (tmp_path / "text.mp4").write_text("no video")
     (tmp_path / "empty").mkdir()
+    shutil.copytree(read / "pictures", tmp_path / "mine" / "pictures")
     good = {"run": run_dir, "video": f"'{film}'", "out": tmp_path / "out", **FEW}
     for settings, says in (
         ({"video": tmp_path / "text.mp4"}, "is not a video"),
@@ -192,6 +199,10 @@ def test_bad_input_is_one_line(command, run_dir, film, read, tmp_path):
         ({"out": film.parent}, "the video's own folder"),
         ({"video": film.parent, "out": film.parent / "deep" / "out"}, "the video's own folder"),
         ({"out": run_dir}, "is the run"),
+        ({"video": tmp_path / "mine" / "pictures", "out": tmp_path / "mine"}, "choose another folder"),
+        ({"out": tmp_path / "mine"}, "no reading has made it"),
+        ({"video": 2024}, "there is no video 2024"),
+        ({"moments": -1}, "moments=-1"),
         ({"out": read, "passes": 4}, "a reading with another passes"),
         ({"batch_size": 48}, "batch_size=48"),
         ({"passes": -1}, "passes=-1"),
@@ -214,4 +225,5 @@ def test_bad_input_is_one_line(command, run_dir, film, read, tmp_path):
         assert "Traceback" not in err
         assert err.count("error:") == 1
     assert not (tmp_path / "out" / "reading.json").exists()
+    assert len(list((tmp_path / "mine").rglob("*.jpg"))) == len(list((read / "pictures").glob("*.jpg")))
     assert (read / "reading.json").exists()

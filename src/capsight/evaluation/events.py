@@ -73,7 +73,7 @@ def find_events(
         spans = runs(smoothed >= thresholds[finding])
         spans = _bridged(spans, looks, bridge, limit)
         spans = [piece for span in spans for piece in _cut(span, looks, limit)]
-        events += [_event(frames, finding, *span, thresholds[finding], unlike) for span in spans]
+        events += [event_row(frames, finding, *span, thresholds[finding], unlike) for span in spans]
     table = pd.DataFrame(events, columns=COLUMNS[1:])
     table = table.sort_values(["suspicion", "peak", "first"], ascending=[False, False, True], ignore_index=True)
     table.insert(0, "event", np.arange(1, len(table) + 1))
@@ -160,9 +160,10 @@ def _cut(span: tuple[int, int], looks: Moments, limit: float) -> list[tuple[int,
     return list(zip(starts, [*(cut - 1 for cut in starts[1:]), last], strict=True))
 
 
-def _event(
+def event_row(
     frames: pd.DataFrame, finding: str, first: int, last: int, threshold: float, unlike: float | None
 ) -> list[object]:
+    """Describe a span of frames, of which one is readable, as an event of a finding: COLUMNS but the first."""
     span = frames.iloc[first : last + 1]
     probability = span[f"probability_{finding}"].to_numpy(np.float64)
     best = first + int(np.nanargmax(probability))

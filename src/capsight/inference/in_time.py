@@ -41,6 +41,14 @@ class InTime:
         table[~known] = np.nan
         return pd.DataFrame({finding: table[f"probability_{finding}"] for finding in self.findings})
 
+    def judge(self, frames: pd.DataFrame, embeddings: Looks) -> pd.DataFrame:
+        """Return frames with this model's probabilities in place of their own, whose uncertainty goes with them."""
+        own = [
+            f"{name}_{finding}" for name in ("standard_deviation", "predictive_entropy") for finding in self.findings
+        ]
+        probabilities = self.probabilities(embeddings).add_prefix("probability_")
+        return frames.drop(columns=own, errors="ignore").assign(**probabilities)
+
     @property
     def thresholds(self) -> dict[str, float]:
         return calibrated_thresholds(self.trust, self.calibration, self.findings)

@@ -14,6 +14,7 @@ from capsight.errors import UserError
 from capsight.files import atomic, write_json
 from capsight.inference.reading import Read
 
+PARTS = "parts"  # the folder of a reading
 PART = 1024  # frames
 HELD = 8  # parts whose embeddings are in memory at a time
 STARTED = "started.json"

@@ -35,6 +35,7 @@ class Reading:
     title: str  # the video's file name
     frames: pd.DataFrame  # reading.parquet
     events: pd.DataFrame  # a row per event, with the keys of events.json
+    moments: pd.DataFrame  # further frames, as events of one frame
     findings: list[str]
     thresholds: dict[str, float]
     frames_per_second: float | None
@@ -50,7 +51,7 @@ def read_reading(folder: str | Path) -> Reading:
     try:
         frames = pd.read_parquet(folder / "reading.parquet")
         findings = [str(name) for name in told["findings"]]
-        for event in told["events"]:
+        for event in [*told["events"], *told["moments"]]:
             _check(event, findings)
         pictures, heatmaps = {}, {}
         for number in sorted({int(file.stem.split("_")[1]) for file in folder.glob("pictures/frame_*.jpg")}):
@@ -62,6 +63,7 @@ def read_reading(folder: str | Path) -> Reading:
             title=str(told["video"]),
             frames=frames,
             events=pd.DataFrame(told["events"]),
+            moments=pd.DataFrame(told["moments"]),
             findings=findings,
             thresholds=dict(told["thresholds"]),
             frames_per_second=told.get("frames_per_second"),
@@ -75,10 +77,11 @@ def read_reading(folder: str | Path) -> Reading:
 
 def write_reading_page(file: str | Path, reading: Reading) -> None:
     """Write the page as one HTML file that needs no network. UserError where it cannot be written."""
-    events = _events(reading)
+    entries = [*_entries(reading, reading.events, further=False), *_entries(reading, reading.moments, further=True)]
+    events = [entry for entry in entries if not entry["further"]]
     unreadable = int((~reading.frames["readable"].astype(bool)).sum()) if "readable" in reading.frames else 0
     n_frames = len(reading.frames)
-    shown = {number for event in events for number in event["frames"]}
+    shown = {number for entry in entries for number in entry["frames"]}
     with_picture = sum(event["best"] in shown for event in events)
     data = {
         "title": reading.title,
@@ -91,7 +94,7 @@ def write_reading_page(file: str | Path, reading: Reading) -> None:
             for at, name in enumerate(reading.findings)
         ],
         "strip": strip(reading.frames, reading.findings),
-        "events": events,
+        "events": entries,
         "pictures": {number: _uri(reading.pictures[number], "jpeg") for number in sorted(shown)},
         "heatmaps": {
             f"{number} {reading.findings.index(finding)}": _uri(picture, "png")
@@ -108,22 +111,23 @@ def write_reading_page(file: str | Path, reading: Reading) -> None:
         problems=reading.problems[:TOLD],
         n_problems_left=max(0, len(reading.problems) - TOLD),
         has_events=bool(events),
+        has_entries=bool(entries),
         nothing_read=unreadable == n_frames,
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
     )
 
 
-def _events(reading: Reading) -> list[dict[str, Any]]:
-    """The events as the page takes them: plain numbers, the finding's place, and the frames that have a picture."""
+def _entries(reading: Reading, table: pd.DataFrame, further: bool) -> list[dict[str, Any]]:
+    """Events as the page takes them: plain numbers, the finding's place, and the frames that have a picture."""
     numbers, events = sorted(reading.pictures), []
-    for row in reading.events.to_dict("records"):
+    for row in table.to_dict("records"):
         event = {name: int(row[name]) for name in NUMBERS}
         event |= {name: _number(row.get(name)) for name in ("first_seconds", "last_seconds", "best_seconds")}
         event |= {name: _number(row.get(name)) for name in ("peak", "suspicion", "uncertainty", "visible")}
         event |= {name: bool(row.get(name)) for name in ("uncertain", "unlike")}
         finding = reading.findings.index(row["finding"])
-        events.append(event | {"finding": finding, "frames": _around(event["best"], numbers)})
-    return sorted(events, key=lambda event: (event["uncertain"], event["event"]))
+        events.append(event | {"finding": finding, "further": further, "frames": _around(event["best"], numbers)})
+    return sorted(events, key=lambda event: (event["uncertain"] and not further, event["event"]))
 
 
 def _around(best: int, numbers: list[int]) -> list[int]:
@@ -143,7 +147,8 @@ def _check(event: dict, findings: list[str]) -> None:
 
 def _key(reading: Reading) -> str:
     """What a review is kept under: the same reading opened again finds it, another one does not."""
-    told = [reading.title, len(reading.frames), *reading.events.astype(str).to_numpy().ravel().tolist()]
+    shown = pd.concat([reading.events, reading.moments])
+    told = [reading.title, len(reading.frames), *shown.astype(str).to_numpy().ravel().tolist()]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 

@@ -16,15 +16,22 @@ LISTED = 1000  # problems; all of them stand in the table
 
 
 def write_frames(folder: Path, frames: pd.DataFrame) -> None:
-    """Write reading.parquet, a row per frame."""
+    """Write reading.parquet, a row per frame; the notice stands in its metadata."""
+    frames = frames.copy(deep=False)
+    frames.attrs["notice"] = NOTICE
     with atomic(folder / "reading.parquet") as temporary:
         frames.to_parquet(temporary, index=False)
 
 
 def write_events(
-    folder: Path, video: Video, frames: pd.DataFrame, events: pd.DataFrame, thresholds: Mapping[str, float]
+    folder: Path,
+    video: Video,
+    frames: pd.DataFrame,
+    events: pd.DataFrame,
+    moments: pd.DataFrame,
+    thresholds: Mapping[str, float],
 ) -> None:
-    """Write events.json: the events and what they were made with; what is not known is null."""
+    """Write events.json: the events, further moments, and what they were made with; what is not known is null."""
     content = {
         "video": video.name,
         "frames_per_second": video.frames_per_second,
@@ -33,6 +40,7 @@ def write_events(
         "findings": list(thresholds),
         "thresholds": dict(thresholds),
         "events": events.to_dict("records"),
+        "moments": moments.to_dict("records"),
         "notice": NOTICE,
     }
     write_json(_plain(content), folder / "events.json")

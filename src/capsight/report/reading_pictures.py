@@ -1,6 +1,5 @@
 """The pictures of a reading: the best frames of events, their neighbours, and where the network looked."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from capsight.notice import NOTICE
 from capsight.progress import track
 from capsight.report.overlays import common_scale, heat, hot_box
 
-FOLDER = "pictures"
+PICTURES = "pictures"
 QUALITY = 90  # of JPEG
 LARGEST = 640  # pixels of a picture's longer side
 
@@ -43,7 +42,8 @@ def write_pictures(
     Earlier pictures are removed. The heatmaps of a finding share one scale; where the network can give none, the
     reason is returned.
     """
-    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+    for earlier in [*folder.glob(f"{PICTURES}/frame_*.jpg"), *folder.glob(f"{PICTURES}/heat_*.png")]:
+        earlier.unlink()
     shown: dict[int, list[str]] = {}
     for event in events.itertuples():
         shown.setdefault(event.best, []).append(event.finding)
@@ -53,7 +53,7 @@ def write_pictures(
     for shot in track(video.fetch(wanted), "Taking pictures", total=len(wanted)):
         if shot.image is not None:
             shot = shot._replace(image=_fit(shot.image))
-            _write(folder / FOLDER / f"frame_{shot.frame:06d}.jpg", shot.image[..., ::-1], QUALITY)
+            _write(folder / PICTURES / f"frame_{shot.frame:06d}.jpg", shot.image[..., ::-1], QUALITY)
             looked.at(shot, shown.get(shot.frame, []))
     scales = {
         finding: common_scale([map for (_, name), map in looked.maps.items() if name == finding])
@@ -66,7 +66,7 @@ def write_pictures(
         if box and scales[finding] is not None:
             boxes[frame, finding] = box
             colours = cv2.cvtColor(heat(place, map, scales[finding]), cv2.COLOR_RGBA2BGRA)
-            _write(folder / FOLDER / f"heat_{frame:06d}_{finding}.png", colours)
+            _write(folder / PICTURES / f"heat_{frame:06d}_{finding}.png", colours)
     return Pictured(looked.sizes, boxes, looked.without)
 
 
@@ -103,7 +103,7 @@ def write_coco(folder: Path, video: Video, events: pd.DataFrame, pictured: Pictu
     images = [
         {
             "id": int(frame),
-            "file_name": f"{FOLDER}/frame_{frame:06d}.jpg",
+            "file_name": f"{PICTURES}/frame_{frame:06d}.jpg",
             "height": pictured.sizes[frame][0],
             "width": pictured.sizes[frame][1],
             "frame": int(frame),

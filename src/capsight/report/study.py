@@ -89,7 +89,7 @@ def _alarms(study: dict) -> Filled:
         of = study["alarms"][way]
         told = [(interval(of, (key,)), whole) for key in ("per_video", "false_per_video")]
         rows.append((name, [*told, (interval(of, ("lesion_sensitivity",)), percent)]))
-    return "All that the software asks to look at", ["What", "Per video", "In vain", "Lesions shown"], rows
+    return "Every event, and every frame above a threshold", ["What", "Per video", "In vain", "Lesions shown"], rows
 
 
 def _page_table(title: str, headings: list[str], rows: Numbers) -> dict:

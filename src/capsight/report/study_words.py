@@ -28,8 +28,8 @@ def tell(study: dict) -> list[str]:
         return [*told, f"How many frames show {_target(study)} of the lesions cannot be said: {ours.reason}."]
     per_video = study["n_frames"] / max(study["n_videos"], 1)
     told += [
-        f"Who looks at the best frame of each event, the most suspicious first, and then at frames from all over "
-        f"the video, has seen {_target(study)} of the lesions after {whole(ours)} frames per video, of "
+        f"Who looks at the best frame of each event, the most suspicious first, and then at the most probable frames "
+        f"away from those, has seen {_target(study)} of the lesions after {whole(ours)} frames per video, of "
         f"{per_video:,.0f} that a video has on average."
     ]
     vain = interval(study["ways"]["events"], ("false_frames_at_target",))

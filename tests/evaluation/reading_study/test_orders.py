@@ -13,10 +13,11 @@ def test_the_most_suspicious_frame_of_any_finding_comes_first_and_the_earlier_of
     assert by_probability(FRAMES, ["a"]).tolist() == [1, 2, 3, 4, 0]
 
 
-def test_events_come_in_their_own_order_and_then_frames_from_everywhere():
+def test_events_come_in_their_own_order_then_peaks_and_then_frames_from_everywhere():
     events = pd.DataFrame({"best": [3, 1, 3]})
-    assert by_events(5, events).tolist() == [3, 1, 0, 4, 2]
-    assert by_events(5, events.iloc[:0]).tolist() == [0, 4, 2, 1, 3]
+    assert by_events(FRAMES, BOTH, events).tolist() == [3, 1, 0, 4, 2]  # all are near those
+    # the best of a is frame 1; of b 4, which is near it; nothing is left for either
+    assert by_events(FRAMES, BOTH, events.iloc[:0]).tolist() == [1, 0, 4, 2, 3]
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 64, 100, 1000])
@@ -44,7 +45,7 @@ def test_every_order_holds_every_frame_once(seed):
     events = pd.DataFrame({"best": rng.integers(0, 50, 8)})
     for order in (
         by_probability(frames, BOTH),
-        by_events(50, events),
+        by_events(frames, BOTH, events),
         by_frame(frames, BOTH, {"a": 0.5, "b": 0.5}),
     ):
         assert sorted(order) == list(range(50))

@@ -84,7 +84,7 @@ def make_case(
 def orders(case: Case, findings: Sequence[str]) -> dict[str, np.ndarray]:
     """Return the order of the frames for every way that has one."""
     return {
-        "events": by_events(len(case.frames), case.events),
+        "events": by_events(case.frames, findings, case.events),
         "probability": by_probability(case.frames, findings),
         "frames": by_frame(case.frames, findings, case.thresholds),
     }

@@ -9,21 +9,22 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from capsight.evaluation.moments import peaks, probabilities
+
 
 def by_probability(frames: pd.DataFrame, findings: Sequence[str]) -> np.ndarray:
     """The most suspicious frame first: by the largest of its findings' probabilities; among equals the earliest."""
-    return np.argsort(-_suspicion(frames, findings), kind="stable")
+    return np.argsort(-probabilities(frames, findings).max(axis=1), kind="stable")
 
 
-def by_events(n_frames: int, events: pd.DataFrame) -> np.ndarray:
-    """The best frame of each event, in the order of suspicion, then frames that are spread over the video.
+def by_events(frames: pd.DataFrame, findings: Sequence[str], events: pd.DataFrame) -> np.ndarray:
+    """The best frame of each event, in the order of suspicion; then the peaks beside them; then all others, spread.
 
-    What no event shows the network does not know, so its probabilities are no guide to it. events: in their order;
-    `best` is the position of a frame. A frame that is the best of two events is shown once.
+    events: in their order; `best` is the position of a frame. A frame that is the best of two events is shown once.
     """
-    best = pd.unique(events["best"].to_numpy(dtype=int))
-    rest = spread(n_frames)
-    return np.concatenate([best, rest[~np.isin(rest, best)]])
+    best = events["best"].to_numpy(dtype=int)
+    further = np.array([at for at, _ in peaks(probabilities(frames, findings), best)], dtype=int)
+    return pd.unique(np.concatenate([best, further, spread(len(frames))]))
 
 
 def spread(n_frames: int) -> np.ndarray:
@@ -47,7 +48,3 @@ def flagged(frames: pd.DataFrame, findings: Sequence[str], thresholds: dict[str,
     """Which frames are at or above the threshold of one of the findings: (n,) bool."""
     above = [frames[f"probability_{finding}"].to_numpy(dtype=float) >= thresholds[finding] for finding in findings]
     return np.any(above, axis=0)
-
-
-def _suspicion(frames: pd.DataFrame, findings: Sequence[str]) -> np.ndarray:
-    return frames[[f"probability_{finding}" for finding in findings]].to_numpy(dtype=float).max(axis=1)
