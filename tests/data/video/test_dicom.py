@@ -71,10 +71,13 @@ def test_grey_frames_of_any_depth_become_rgb(tmp_path):
     assert shots[0].image.shape == (48, 40, 3)
 
 
-def test_compressed_frames_and_one_that_is_damaged(tmp_path):
+@pytest.mark.parametrize(("how", "is_searched"), [({}, False), ({"has_bot": False}, True)])
+def test_compressed_frames_and_one_that_is_damaged(tmp_path, how, is_searched):
     parts = jpegs()
     parts[4] = b"\xff\xd8" + os.urandom(300)
-    file = write(tmp_path / "a.dcm", syntax=JPEGBaseline8Bit, pixels=encapsulate(parts), colour="YBR_FULL_422")
+    pixels = encapsulate(parts, **how)
+    file = write(tmp_path / "a.dcm", syntax=JPEGBaseline8Bit, pixels=pixels, colour="YBR_FULL_422")
+    assert bool(open_video(file)._places) == is_searched
     for start in (0, 3):
         shots = list(open_video(file).frames(start))
         assert [shot.frame for shot in shots] == list(range(start, 8))
@@ -82,6 +85,13 @@ def test_compressed_frames_and_one_that_is_damaged(tmp_path):
         assert [shot.frame for shot in shots if shot.problem] == [4]
         assert "0x" not in shots[4 - start].problem
         assert all(abs(red - 20 * shot.frame) <= 2 for red, shot in zip(reds(shots), shots, strict=True) if red)
+
+
+def test_frames_in_several_fragments(tmp_path):
+    pixels = encapsulate(jpegs(), has_bot=False, fragments_per_frame=2)
+    opened = open_video(write(tmp_path / "a.dcm", syntax=JPEGBaseline8Bit, pixels=pixels, colour="YBR_FULL_422"))
+    assert opened._places == {}
+    np.testing.assert_allclose(reds(opened.frames(3)), [60, 80, 100, 120, 140], atol=2)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:pydicom")

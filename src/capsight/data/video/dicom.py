@@ -6,13 +6,14 @@ Only the tags in TAGS are taken from the header. What may be burned into the pic
 import re
 import tempfile
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 import cv2
 import numpy as np
 import pydicom
-from pydicom.encaps import generate_fragments, parse_basic_offsets
+from pydicom.encaps import generate_fragments, parse_basic_offsets, parse_fragments
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels import iter_pixels
 
@@ -72,9 +73,8 @@ class DicomFrames(Video):
         following = start
         while following < self.n_frames:
             try:
-                # By numbers only where needed: without a table of offsets each is searched from the beginning.
                 numbers = range(following, self.n_frames) if following else None
-                for image in iter_pixels(self.path, indices=numbers):
+                for image in iter_pixels(self.path, indices=numbers, **self._places):
                     if following == self.n_frames:
                         return
                     yield Shot(following, self._seconds(following), self._rgb(image))
@@ -85,6 +85,29 @@ class DicomFrames(Video):
             if following < self.n_frames:
                 yield Shot(following, self._seconds(following), None, why)
                 following += 1
+
+    @cached_property
+    def _places(self) -> dict:
+        """Where each frame lies, for pydicom, which else would search each from the beginning; {} where that is told.
+
+        {} also where a frame lies in several fragments.
+        """
+        with self.path.open("rb") as file:
+            header = _to_pixels(file)
+            if not header.file_meta.TransferSyntaxUID.is_compressed or parse_basic_offsets(file):
+                return {}
+            begin = file.tell()
+            try:
+                n_fragments, offsets = parse_fragments(file)
+            except ValueError:  # damaged
+                return {}
+            if n_fragments != self.n_frames:
+                return {}
+            lengths = []
+            for offset in offsets:
+                file.seek(offset + 4)  # the tag
+                lengths.append(int.from_bytes(file.read(4), "little"))
+        return {"extended_offsets": ([offset - begin for offset in offsets], lengths)}
 
     def _seconds(self, number: int) -> float:
         return number / self.frames_per_second if self.frames_per_second else float("nan")
@@ -113,8 +136,14 @@ def _film(path: Path) -> VideoFile:
     return VideoFile(path, stream)
 
 
-def _fragments(file: BinaryIO) -> Iterator[bytes]:
-    pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["Rows"])
+def _to_pixels(file: BinaryIO) -> pydicom.Dataset:
+    """Go to the value of the pixel data; returns what little is read of the header."""
+    header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["Rows"])
     file.seek(12, 1)  # tag, kind and length of the pixel data
+    return header
+
+
+def _fragments(file: BinaryIO) -> Iterator[bytes]:
+    _to_pixels(file)
     parse_basic_offsets(file)
     yield from generate_fragments(file)
