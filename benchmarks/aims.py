@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 BETTER = {"ratio": "times faster", "leaner": "times leaner"}
-AUROC = "leaves the AUROC"  # how the checks of engines end
+AUROC = "leaves the AUROC"  # in the names of the checks of engines
 ALLOWED = 0.005
 METRIC_LEARNING = "pytorch-metric-learning"
 
@@ -27,7 +27,7 @@ AIMS = (
     Aim("triplet loss, batch-all", 4096, METRIC_LEARNING, "ours", None),
     Aim("recall@1 and MAP@R", 10_000, METRIC_LEARNING, "leaner", 10),
     Aim("CAM of one finding", None, "pytorch-grad-cam", "ratio", 4),
-    Aim("CAM of one finding, bfloat16", None, "pytorch-grad-cam", "ratio", 4),
+    Aim("CAM of one finding, bfloat16", None, "pytorch-grad-cam in float32", "ratio", 4),
     Aim("CAM of 4 findings", None, "pytorch-grad-cam", "ratio", 4),
     Aim("MC dropout in the head", None, "torch-uncertainty", "ratio", 15),
     Aim("bootstrap over patients", None, "loop with scikit-learn", "ratio", 50),
@@ -38,7 +38,7 @@ AIMS = (
 
 def judge(rows: list[dict], checks: list[dict]) -> list[dict]:
     """Return for each aim what it is, what was measured, and its state: met, not met, or not measured."""
-    return [*(_judged(aim, rows) for aim in AIMS), *(_harmless(of) for of in checks if of["name"].endswith(AUROC))]
+    return [*(_judged(aim, rows) for aim in AIMS), *(_harmless(of) for of in checks if AUROC in of["name"])]
 
 
 def _harmless(check: dict) -> dict:

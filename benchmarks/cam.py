@@ -11,6 +11,7 @@ from capsight.explain.views import stages
 from capsight.nn import Backbone, EmbeddingHead, FrameClassifier
 
 FINDINGS = 4
+REMARK = "the peers' network as it is made, this project's in channels-last, as prediction leaves it"
 
 
 def cases(quick: bool) -> Iterator[Case]:
@@ -23,9 +24,10 @@ def cases(quick: bool) -> Iterator[Case]:
     size = "{backbone}, {side} px, {frames} frames".format(**inputs)
     for name, wanted in (("one finding", 1), (f"{FINDINGS} findings", FINDINGS)):
         peers = {"pytorch-grad-cam": partial(grad_cam, wanted=wanted), "Captum": partial(captum, wanted=wanted)}
-        yield Case(f"CAM of {name}", size, inputs, {"frames": 1}, ours, {**peers, "one forward pass": forward_pass})
-    peers = {"pytorch-grad-cam": partial(grad_cam, wanted=1)}
-    yield Case("CAM of one finding, bfloat16", size, inputs, {"frames": 1}, in_bfloat16, peers)
+        peers["one forward pass"] = forward_pass
+        yield Case(f"CAM of {name}", size, inputs, {"frames": 1}, ours, peers, remark=REMARK)
+    peers = {"pytorch-grad-cam in float32": partial(grad_cam, wanted=1), "Captum in float32": partial(captum, wanted=1)}
+    yield Case("CAM of one finding, bfloat16", size, inputs, {"frames": 1}, in_bfloat16, peers, remark=REMARK)
 
 
 def network_and_frames(backbone: str, side: int, frames: int) -> tuple[FrameClassifier, torch.Tensor]:

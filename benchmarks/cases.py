@@ -15,6 +15,7 @@ PATIENCE = 60.0  # seconds: a peer that is foreseen to take longer is not tried
 LIMIT = 240.0  # seconds: what takes longer is ended
 BUDGET = 15.0  # seconds for the rounds of a case
 FREE = 0.7  # share of the free memory that a work may take
+UNTRIED = "not tried"
 FLOOR = 1.0  # MiB: less than this cannot be told from noise
 
 
@@ -24,7 +25,8 @@ class Case:
 
     inputs: keyword arguments of every maker; a maker returns the work, () -> result, with its input ready. small: the
     inputs that change for warming up. peers: name → maker. size: what the cost grows with, or how the input is called.
-    same: every work returns the same numbers, as an array or a sequence of arrays, and they are compared.
+    same: every work returns the same numbers, as an array or a sequence of arrays, and they are compared. alone: no
+    other process takes part; else memory, which is that of one process, says nothing. remark: what the row has to say.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Case:
     ours: Maker
     peers: dict[str, Maker] = field(default_factory=dict)
     same: bool = False
+    alone: bool = True
+    remark: str = ""
 
 
 class Clocked(NamedTuple):
@@ -56,22 +60,24 @@ def measure(cases: list[Case]) -> Iterator[list[dict]]:
                 costs[name] = _weigh(case, maker)
             except Failed as error:
                 notes[name] = str(error)
-            if isinstance(case.size, int):
-                past[case.name, name] = [*known, costs[name]] if name in costs else notes[name]
+            if isinstance(case.size, int) and name in costs:
+                past[case.name, name] = [*known, costs[name]]
+            elif isinstance(case.size, int) and not notes[name].startswith(UNTRIED):
+                past[case.name, name] = notes[name]
         yield _rows(case, costs, notes, _time(case, costs))
 
 
 def _foresee(known: list[Cost] | str, size: int | str, patient: bool) -> None:
     """Refuse what smaller sizes say cannot be done here."""
     if isinstance(known, str):
-        raise Failed(known if known.startswith("not tried") else f"not tried: at a smaller size it {known}")
+        raise Failed(f"{UNTRIED}: at a smaller size it {known}")
     if not known or not isinstance(size, int):
         return
     ahead, free = foresee(known, size), free_mib()
     if ahead.mib and free and ahead.mib > FREE * free:
-        raise Failed(f"not tried: would need about {ahead.mib / 1024:.0f} GiB, {free / 1024:.0f} GiB are free")
+        raise Failed(f"{UNTRIED}: would need about {ahead.mib / 1024:.0f} GiB, {free / 1024:.0f} GiB are free")
     if not patient and ahead.seconds > PATIENCE:
-        raise Failed(f"not tried: would take about {ahead.seconds:.0f} s")
+        raise Failed(f"{UNTRIED}: would take about {ahead.seconds:.0f} s")
 
 
 def _weigh(case: Case, maker: Maker) -> Cost:
@@ -133,7 +139,8 @@ def _rows(case: Case, costs: dict[str, Cost], notes: dict[str, str], clocked: Cl
 def _row(case: Case, peer: str | None, costs: dict[str, Cost], notes: dict[str, str], clocked: Clocked) -> dict:
     """Return one row as the JSON file has it; a ratio above 1 means that this project is better."""
     ours, theirs = clocked.seconds.get(OURS), clocked.seconds.get(peer)
-    ours_mib, peer_mib = (costs[name].mib if name in costs else None for name in (OURS, peer))
+    ours_mib, peer_mib = (costs[name].mib if case.alone and name in costs else None for name in (OURS, peer))
+    said = [case.remark] if case.remark else []
     return {
         "name": case.name,
         "size": case.size,
@@ -147,5 +154,5 @@ def _row(case: Case, peer: str | None, costs: dict[str, Cost], notes: dict[str, 
         "leaner": None if None in (ours_mib, peer_mib) else max(peer_mib, FLOOR) / max(ours_mib, FLOOR),
         "rounds": clocked.rounds,
         "difference": clocked.differences.get(peer),
-        "note": "; ".join(f"{name}: {notes[name]}" for name in (OURS, peer) if name in notes) or None,
+        "note": "; ".join([*said, *(f"{name}: {notes[name]}" for name in (OURS, peer) if name in notes)]) or None,
     }

@@ -145,6 +145,9 @@ CHECKS: dict[str, Callable[[dict], Result]] = {
     "MC dropout spreads on a timm ResNet": dropout_spreads,
     "ranks get disjoint batches": disjoint_ranks,
     "a published split that leaks is caught": published_split,
-    **{f"{name} {AUROC}": partial(auroc_change, name=name, seen=True) for name in ENGINES},
-    **{f"{name} {AUROC} on an unseen device": partial(auroc_change, name=name, seen=False) for name in ENGINES},
+    **{
+        f"{name} {AUROC} on {'seen' if seen else 'unseen'} devices": partial(auroc_change, name=name, seen=seen)
+        for seen in (True, False)
+        for name in ENGINES
+    },
 }

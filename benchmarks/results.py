@@ -29,8 +29,8 @@ CHECKED = "checks"
 def collect(settings: dict) -> dict:
     """Measure what `settings` (conf/benchmarks.yaml) ask for: {"facts", "rows", "aims", "correctness"}."""
     families = chosen(settings["only"])
-    before = kept(settings["out"], families) if settings["keep"] else {"rows": [], "correctness": []}
     told = facts() | {"quick": settings["quick"]}
+    before = kept(settings["out"], families, told) if settings["keep"] else {"rows": [], "correctness": []}
     rows = before["rows"] + _measured([family for family in families if family != CHECKED], settings["quick"])
     rows.sort(key=lambda row: FAMILIES.index(row["family"]))
     checks = before["correctness"]
@@ -59,14 +59,21 @@ def chosen(only: list[str] | None) -> list[str]:
     return [family for family in known if not only or family in only]
 
 
-def kept(out: str | None, families: list[str]) -> dict:
-    """Return what an earlier run measured of the families that are not measured now."""
+def kept(out: str | None, families: list[str], told: dict) -> dict:
+    """Return what an earlier run measured of the families that are not measured now, on the same machine.
+
+    UserError where there is none, or where its facts are others than those that are `told` now.
+    """
     try:
         before = json.loads(Path(out or "").read_text(encoding="utf-8"))
+        changed = [name for name in told if name != "load_at_start" and before["facts"][name] != told[name]]
         rows = [row for row in before["rows"] if row["family"] not in families]
-        return {"rows": rows, "correctness": [check for check in before["correctness"] if check["name"] in CHECKS]}
+        checks = [check for check in before["correctness"] if check["name"] in CHECKS]
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"keep=true needs the results of an earlier run at out=, and {out} holds none.") from None
+    if changed:
+        raise UserError(f"{out} was measured with other {', '.join(changed)}; measure all again, without keep=true.")
+    return {"rows": rows, "correctness": checks}
 
 
 def _same_results(rows: list[dict]) -> list[dict]:

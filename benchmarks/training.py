@@ -28,7 +28,9 @@ def cases(quick: bool) -> Iterator[Case]:
     inputs = {"backbone": "resnet18", "side": 96, "batch": 32, "steps": 12} | inputs
     size = "{backbone}, {side} px, {steps} steps of {batch} frames".format(**inputs)
     inputs["folder"] = str(draw_phantom(8, 48) if quick else draw_phantom(40, 224))
-    yield Case("training with its data", size, inputs, {"steps": 1}, ours, {"bare model, frames in memory": bare})
+    yield Case(
+        "training with its data", size, inputs, {"steps": 1}, ours, {"bare model, frames in memory": bare}, alone=False
+    )
 
 
 @cache

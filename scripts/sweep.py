@@ -10,7 +10,7 @@ from pathlib import Path
 from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
-from capsight.cli import verb
+from capsight.cli import own_config_dir, verb
 from capsight.errors import UserError
 from capsight.learning.grid import quoted
 from capsight.learning.settings import check_settings, check_sweep
@@ -50,7 +50,7 @@ def main(config: DictConfig) -> None:
             pruner=build_pruner(**settings["pruner"]),
             **{key: settings[key] for key in ("metric", "sampler", "seed")},
         )
-        command = settings["command"] or [sys.executable, str(TRAIN)]
+        command = settings["command"] or [sys.executable, str(TRAIN), *own_config_dir()]
         show_trials(work(sweep, settings["trials"], command), sweep, settings["trials"])
 
         # what they say

@@ -1,10 +1,13 @@
 import errno
+import sys
 
+import hydra
 import pytest
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 
-from capsight.cli import CONF, explain
+from capsight.cli import CONF, explain, own_config_dir
 
 
 def test_a_missing_setting_is_named():
@@ -24,6 +27,18 @@ def test_hydras_advice_becomes_one_line():
     assert "model.lrr" in line
     assert "\n" not in line
     assert "+" not in line
+
+
+def test_a_config_dir_of_ones_own_is_handed_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", None)  # what is set below goes with the test
+    assert own_config_dir() == []
+    told = []
+    monkeypatch.setattr(sys, "argv", ["x", "--config-dir", str(tmp_path), "run_dir=x"])
+    monkeypatch.chdir(tmp_path)
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(
+        lambda _: told.extend(own_config_dir())
+    )()
+    assert told == ["--config-dir", str(tmp_path)]
 
 
 def test_a_defect_is_not_explained_away():

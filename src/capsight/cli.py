@@ -61,6 +61,12 @@ def verb(config_name: str) -> Callable:
     return decorate
 
 
+def own_config_dir() -> list[str]:
+    """Return Hydra's --config-dir as this command was given it, for the commands that it starts itself."""
+    sources = HydraConfig.get().runtime.config_sources if HydraConfig.initialized() else []
+    return [word for one in sources if one.provider == "command-line" for word in ("--config-dir", one.path)]
+
+
 @contextmanager
 def _one_line(statuses: list[int], *, told_here: bool = True) -> Iterator[None]:
     """Print an error that the user can mend as one line and note status 1; let defects through.

@@ -38,6 +38,22 @@ def test_after_a_failure_no_larger_size_is_tried(cases):
     assert "not tried: at a smaller size it ImportError" in rows[0]["note"]
 
 
+def test_what_is_not_tried_is_foreseen_anew_for_each_size(cases, monkeypatch):
+    monkeypatch.setattr(cases, "_weigh", lambda case, maker: cases.Cost(case.size, case.size**2.0, 1.0))
+    monkeypatch.setattr(cases, "_time", lambda case, costs: cases.Clocked({}, {}, 1))
+    rows = cases.measure([case(cases, size, peer=counting) for size in (2, 4, 8, 16)])
+    assert [of[0]["note"] for of in rows] == [
+        None, None, "peer: not tried: would take about 64 s", "peer: not tried: would take about 256 s"
+    ]  # fmt: skip
+
+
+def test_a_case_says_what_it_has_to_and_no_memory_where_others_take_part(cases):
+    made = cases.Case("work", 1, {"size": 1}, {"size": 1}, counting, {"peer": counting}, alone=False, remark="so it is")
+    ((row,),) = cases.measure([made])
+    assert row["note"] == "so it is" and row["ratio"] > 0
+    assert row["ours_mib"] is row["peer_mib"] is row["leaner"] is None
+
+
 def test_memory_is_what_the_work_takes(cases):
     mib, _ = cases.weigh(partial(filling, mib=64), {"size": 1}, {"size": 1})
     if mib is None:

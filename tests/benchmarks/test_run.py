@@ -58,7 +58,7 @@ def test_the_page_says_what_was_measured(results, folder):
 
 
 def test_other_families_can_be_kept(collecting, results, folder):
-    kept = collecting.kept(str(folder / "results.json"), ["bootstrap"])
+    kept = collecting.kept(str(folder / "results.json"), ["bootstrap"], results["facts"])
     assert kept["rows"] == results["rows"][:2]
     assert kept["correctness"] == []  # what was compared with peers is told anew from the rows
 
@@ -71,4 +71,10 @@ def test_a_family_that_there_is_not_is_named(collecting):
 @pytest.mark.parametrize("out", [None, "missing.json"])
 def test_nothing_can_be_kept_of_no_results(collecting, tmp_path, out):
     with pytest.raises(UserError, match="keep=true needs the results of an earlier run"):
-        collecting.kept(out and str(tmp_path / out), ["cam"])
+        collecting.kept(out and str(tmp_path / out), ["cam"], {})
+
+
+def test_what_was_measured_elsewhere_is_not_kept(collecting, results, folder):
+    told = results["facts"] | {"quick": False, "load_at_start": 9.0}
+    with pytest.raises(UserError, match="measured with other quick;"):
+        collecting.kept(str(folder / "results.json"), ["bootstrap"], told)

@@ -126,6 +126,30 @@ def test_no_space_for_it_is_one_line(make, monkeypatch, capsys, tmp_path):
     assert not list((tmp_path / "cache").glob("*.bin"))
 
 
+def test_no_space_for_its_last_file_is_one_line_too(make, monkeypatch, capsys, tmp_path):
+    expected = images(make(evaluation_transform(SIDE), folder=None))
+
+    def refuse(content, file):
+        try:
+            full()
+        except OSError as error:
+            raise UserError(f"cannot write {file}") from error
+
+    monkeypatch.setattr(caching, "write_json", refuse)
+    assert torch.equal(images(make(evaluation_transform(SIDE))), expected)
+    assert "No space left on device" in (told := capsys.readouterr().err) and told.count("\n") == 1
+    assert not list((tmp_path / "cache").glob("*.bin"))
+
+
+def test_a_cache_that_is_there_needs_no_lock(make, decoded, tmp_path):
+    images(make(evaluation_transform(SIDE)))
+    (tmp_path / "cache" / ".lock").unlink()
+    (tmp_path / "cache" / ".lock").mkdir()  # as root may write into any file
+    decoded.clear()
+    images(make(evaluation_transform(SIDE)))
+    assert not decoded
+
+
 def test_a_disk_that_gets_full_is_one_line(make, monkeypatch, capsys):
     expected = images(make(evaluation_transform(SIDE), folder=None))
     monkeypatch.setattr(caching.os, "pwrite", full)

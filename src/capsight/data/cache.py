@@ -85,11 +85,11 @@ def open_cache(folder: str | Path, paths: Sequence[str], root: str | Path, side:
     folder, whose = Path(str(folder)), _fingerprint(paths, root, side)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / ".lock", "w") as lock:  # of several processes the first one makes it
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (folder / "cache.json").exists():
-                _make(folder, len(paths), side)
-                write_json({"frames": len(paths), "side": side, "fingerprint": whose}, folder / "cache.json")
+        if not (folder / "cache.json").exists():  # one that is there may be a folder that can only be read
+            with open(folder / ".lock", "w") as lock:  # of several processes the first one makes it
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not (folder / "cache.json").exists():
+                    _make(folder, len(paths), side, whose)
     except OSError as error:
         return _not_made(folder, len(paths) * side * side * 3, error)
     if _read(folder / "cache.json").get("fingerprint") != whose:
@@ -100,7 +100,7 @@ def open_cache(folder: str | Path, paths: Sequence[str], root: str | Path, side:
     return FrameCache(folder, paths, side)
 
 
-def _make(folder: Path, n: int, side: int) -> None:
+def _make(folder: Path, n: int, side: int, whose: str) -> None:
     try:
         for name, size in zip(FILES, (n * side * side * 3, n * STAMP), strict=True):
             with open(folder / name, "wb") as file:
@@ -108,10 +108,11 @@ def _make(folder: Path, n: int, side: int) -> None:
                     os.posix_fallocate(file.fileno(), 0, size)  # a full disk shows now, and not in the middle
                 else:  # macOS
                     file.truncate(size)
-    except OSError:
+        write_json({"frames": n, "side": side, "fingerprint": whose}, folder / "cache.json")  # last: it is complete
+    except (OSError, UserError) as error:
         for name in FILES:
             (folder / name).unlink(missing_ok=True)
-        raise
+        raise (error.__cause__ or error) from None  # write_json tells of an OSError as a UserError
 
 
 def _not_made(folder: Path, size: int, error: OSError) -> None:

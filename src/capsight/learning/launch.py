@@ -18,7 +18,7 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from capsight.cli import LAUNCHED
+from capsight.cli import LAUNCHED, own_config_dir
 from capsight.errors import UserError
 from capsight.learning import ranks
 
@@ -93,7 +93,7 @@ def _launch(devices: int) -> None:
     """Run this command again, once for each device, all in the run folder that was decided here."""
     hydra = HydraConfig.get()
     folder = QuotedString(str(Path(hydra.runtime.output_dir).resolve()), Quote.single).with_quotes()
-    command = [sys.argv[0], *hydra.overrides.task, f"run_dir={folder}"]
+    command = [sys.argv[0], *own_config_dir(), *hydra.overrides.task, f"run_dir={folder}"]
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what went wrong is told below
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // devices)))
     os.environ[LAUNCHED] = "1"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from capsight.cli import own_config_dir
 from capsight.errors import UserError
 from capsight.files import write_json
 from capsight.learning.grid import Training
@@ -110,7 +111,7 @@ def _train(training: Training, out: Path, settings: list[str], lock) -> str | No
     log = folder / "train.log"
     threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // 2)))}
     with open(log, "w") as said:
-        line = [sys.executable, str(TRAIN), *settings, "resume=auto"]
+        line = [sys.executable, str(TRAIN), *own_config_dir(), *settings, "resume=auto"]
         status = subprocess.run(
             line, stdout=said, stderr=said, pass_fds=[lock.fileno()], env={**threads, **os.environ}, check=False
         ).returncode

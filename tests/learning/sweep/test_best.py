@@ -1,4 +1,5 @@
 import pytest
+import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
@@ -31,6 +32,11 @@ def test_the_file_sets_what_the_command_line_would(tmp_path):
     assert OmegaConf.to_container(read, resolve=True) == OmegaConf.to_container(told, resolve=True)
     assert read.model.optimiser.lr == 1e-5
     assert set(read.adaptation) == {"dann", "mixstyle"}
+
+
+def test_of_what_is_given_twice_the_last_counts():
+    twice = yaml.safe_load(experiment(["experiment=demo", "model=resnet", "experiment=recipe", "seed=1", "seed=2"]))
+    assert twice == {"defaults": ["recipe", {"override /model": "resnet"}, "_self_"], "seed": 2}
 
 
 def test_what_an_experiment_cannot_say_is_told():

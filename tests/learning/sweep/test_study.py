@@ -1,8 +1,10 @@
 import json
 
+import optuna
 import pytest
 
 from capsight.errors import UserError
+from capsight.learning.sweep.study import build_pruner
 from capsight.learning.sweep.worker import work
 
 from .conftest import FAKE
@@ -23,6 +25,28 @@ def test_a_folder_with_another_search_is_not_gone_on_with(begin, changed, says):
 def test_what_may_differ_between_machines_is_not_another_search(begin):
     begin(settings=["data.root=there"])
     assert begin(settings=["data.root=here", "data.workers=8"]).settings[-2:] == ["data.root=here", "data.workers=8"]
+
+
+def test_another_manifest_is_another_search(begin):
+    begin(settings=["data.manifest=a.csv"])
+    with pytest.raises(UserError, match=r"another search \(settings\)"):
+        begin(settings=["data.manifest=b.csv"])
+
+
+@pytest.mark.parametrize("name", ["median", "asha"])
+def test_no_trial_is_stopped_before_so_many_epochs(name):
+    study = optuna.create_study(direction="maximize", pruner=build_pruner(name, epochs=2, trials=2, factor=2))
+    for _ in range(4):
+        trial = study.ask()
+        for epoch in (1, 2):
+            trial.report(0.9, step=epoch)
+            trial.should_prune()
+        study.tell(trial, 0.9)
+    last = study.ask()
+    last.report(0.1, step=1)
+    assert not last.should_prune()
+    last.report(0.1, step=2)
+    assert last.should_prune()
 
 
 def test_a_storage_of_another_folder_is_refused(begin, tmp_path):

@@ -51,19 +51,19 @@ def write_best(sweep: Sweep, number: int) -> Path:
 
 def experiment(settings: Sequence[str]) -> str:
     """Return an experiment file that sets what these settings set on the command line."""
-    groups, content = [], {}
+    groups, content = {}, {}
     for override in OverridesParser.create().parse_overrides(list(settings)):
         if override.type == OverrideType.DEL:
             raise UserError(f"the setting {override.input_line} leaves something out, which no experiment can.")
         name, value = override.key_or_group, override.value()
-        if name == "experiment":
-            groups.insert(0, value)
-        elif (CONF / name).is_dir():
-            groups.append({f"override /{name}": value})
+        if (CONF / name).is_dir():
+            groups[name] = value  # of a group that is given twice the last one counts
         else:
             _set(content, name.split("."), value)
+    defaults = [groups.pop("experiment")] if "experiment" in groups else []
+    defaults += [{f"override /{name}": value} for name, value in groups.items()]
     head = "# @package _global_\n# The best trial of a sweep on the validation patients.\n"
-    return head + yaml.safe_dump({"defaults": [*groups, "_self_"], **content}, sort_keys=False)
+    return head + yaml.safe_dump({"defaults": [*defaults, "_self_"], **content}, sort_keys=False)
 
 
 def _set(tree: dict, keys: Sequence[str], value) -> None:

@@ -46,7 +46,7 @@ def in_one_line(url: str) -> Iterator[None]:
             raise
         raise UserError(
             f"the storage {_shown(url)} cannot be used: {_reason(error)}. Give storage=sqlite:///FILE, "
-            f"{JOURNAL}FILE or another database; the trials are kept, and the same command goes on with them."
+            f"{JOURNAL}FILE or another database. Once it can be used again, the same command goes on with its trials."
         ) from error
 
 

@@ -74,7 +74,9 @@ def begin_sweep(
     if metric not in METRICS:
         raise UserError(f"metric={metric} is not known; choose {', '.join(METRICS)}.")
     with one_at_a_time(out):
-        kept = [setting for setting in settings if setting.split("=")[0].lstrip("+") not in MAY_CHANGE]
+        # Another manifest would have other validation patients, and scores that cannot be compared.
+        free = MAY_CHANGE - {"data.manifest"}
+        kept = [setting for setting in settings if setting.split("=")[0].lstrip("+") not in free]
         search = {"name": name, "settings": kept, "space": [vars(one) for one in space], "metric": metric}
         mark = _mark(out, search)
         study = optuna.create_study(
@@ -125,7 +127,7 @@ def build_pruner(name: str, *, epochs: int, trials: int, factor: int) -> BasePru
     if name not in PRUNERS:
         raise UserError(f"pruner.name={name} is not known; choose {', '.join(PRUNERS)}.")
     if name == "median":
-        return MedianPruner(n_startup_trials=trials, n_warmup_steps=epochs - 1)
+        return MedianPruner(n_startup_trials=trials, n_warmup_steps=epochs)  # Optuna counts from 0, the trials from 1
     return SuccessiveHalvingPruner(min_resource=epochs, reduction_factor=factor) if name == "asha" else NopPruner()
 
 
