@@ -34,8 +34,6 @@ from capsight.report.reading_pictures import PICTURES, write_coco, write_picture
 def main(config: DictConfig) -> None:
     settings = OmegaConf.to_container(config, throw_on_missing=True)
     check_reading(settings)
-    if not isinstance(settings["run"], str):
-        raise UserError(f"run={settings['run']} is not possible; a reading is by one run, as in run=DIR.")
     run, out = read_run(settings["run"]), Path(str(settings["out"]))
     findings, own = chosen(settings["findings"], run.findings), settings["thresholds"] or {}
     check_thresholds(own, findings)

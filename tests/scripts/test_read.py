@@ -203,6 +203,8 @@ def test_bad_input_is_one_line(command, run_dir, film, read, tmp_path):
         ({"out": tmp_path / "mine"}, "no reading has made it"),
         ({"video": 2024}, "there is no video 2024"),
         ({"moments": -1}, "moments=-1"),
+        ({"out": "null"}, "out=None is not possible"),
+        ({"video": "null"}, "video=None is not possible"),
         ({"out": read, "passes": 4}, "a reading with another passes"),
         ({"batch_size": 48}, "batch_size=48"),
         ({"passes": -1}, "passes=-1"),

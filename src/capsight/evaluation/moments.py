@@ -41,7 +41,7 @@ def peaks(probabilities: np.ndarray, shown: Sequence[int]) -> Iterator[tuple[int
             turns.append((finding, frames))
 
 
-def probabilities(frames: pd.DataFrame, findings: Sequence[str]) -> np.ndarray:
+def finding_probabilities(frames: pd.DataFrame, findings: Sequence[str]) -> np.ndarray:
     """The probability of each finding in each frame: (n, F)."""
     return frames[[f"probability_{finding}" for finding in findings]].to_numpy(dtype=np.float64)
 
@@ -60,7 +60,7 @@ def find_moments(
     Their columns are those of `find_events`, and so are the other arguments. Their numbers go on where those of the
     events end.
     """
-    found = islice(peaks(probabilities(frames, findings), events["best"].to_numpy(dtype=int)), number)
+    found = islice(peaks(finding_probabilities(frames, findings), events["best"].to_numpy(dtype=int)), number)
     named = [(at, findings[finding]) for at, finding in found]
     rows = [event_row(frames, finding, at, at, thresholds[finding], unlike) for at, finding in named]
     table = pd.DataFrame(rows, columns=COLUMNS[1:])

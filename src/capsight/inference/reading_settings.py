@@ -12,7 +12,12 @@ from capsight.learning.run import Run
 
 
 def check_reading(settings: dict) -> None:
-    """Raise UserError for what is no number that it could be."""
+    """Raise UserError for a setting that is not what it could be."""
+    if not isinstance(settings["run"], str):
+        raise UserError(f"run={settings['run']} is not possible; a reading is by one run, as in run=DIR.")
+    for name in ("video", "out"):  # a name may be a number
+        if not isinstance(settings[name], str | int | float):
+            raise UserError(f"{name}={settings[name]} is not possible; give one file or folder.")
     size = settings["batch_size"]
     if not isinstance(size, int) or size < 1 or PART % size:
         raise UserError(f"batch_size={size} is not possible; it divides {PART}, as 32, 64 or 128.")

@@ -77,8 +77,8 @@ def read_reading(folder: str | Path) -> Reading:
 
 def write_reading_page(file: str | Path, reading: Reading) -> None:
     """Write the page as one HTML file that needs no network. UserError where it cannot be written."""
-    entries = [*_entries(reading, reading.events, further=False), *_entries(reading, reading.moments, further=True)]
-    events = [entry for entry in entries if not entry["further"]]
+    events = _entries(reading, reading.events, further=False)
+    entries = [*events, *_entries(reading, reading.moments, further=True)]
     unreadable = int((~reading.frames["readable"].astype(bool)).sum()) if "readable" in reading.frames else 0
     n_frames = len(reading.frames)
     shown = {number for entry in entries for number in entry["frames"]}

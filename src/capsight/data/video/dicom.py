@@ -94,10 +94,12 @@ class DicomFrames(Video):
         """
         with self.path.open("rb") as file:
             header = _to_pixels(file)
-            if not header.file_meta.TransferSyntaxUID.is_compressed or parse_basic_offsets(file):
+            if not header.file_meta.TransferSyntaxUID.is_compressed:
                 return {}
-            begin = file.tell()
             try:
+                if parse_basic_offsets(file):
+                    return {}
+                begin = file.tell()
                 n_fragments, offsets = parse_fragments(file)
             except ValueError:  # damaged
                 return {}

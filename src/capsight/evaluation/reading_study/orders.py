@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from capsight.evaluation.moments import peaks, probabilities
+from capsight.evaluation.moments import finding_probabilities, peaks
 
 
 def by_probability(frames: pd.DataFrame, findings: Sequence[str]) -> np.ndarray:
     """The most suspicious frame first: by the largest of its findings' probabilities; among equals the earliest."""
-    return np.argsort(-probabilities(frames, findings).max(axis=1), kind="stable")
+    return np.argsort(-finding_probabilities(frames, findings).max(axis=1), kind="stable")
 
 
 def by_events(frames: pd.DataFrame, findings: Sequence[str], events: pd.DataFrame) -> np.ndarray:
@@ -23,7 +23,7 @@ def by_events(frames: pd.DataFrame, findings: Sequence[str], events: pd.DataFram
     events: in their order; `best` is the position of a frame. A frame that is the best of two events is shown once.
     """
     best = events["best"].to_numpy(dtype=int)
-    further = np.array([at for at, _ in peaks(probabilities(frames, findings), best)], dtype=int)
+    further = np.array([at for at, _ in peaks(finding_probabilities(frames, findings), best)], dtype=int)
     return pd.unique(np.concatenate([best, further, spread(len(frames))]))
 
 
